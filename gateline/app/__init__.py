@@ -1,0 +1,1 @@
+"""Composition: one file a process, the only place that knows every class."""

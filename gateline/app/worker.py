@@ -1,0 +1,230 @@
+"""A data-plane worker, composed: from shared memory and a snapshot to a process that answers requests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import ssl
+import sys
+from collections.abc import Callable
+from time import monotonic_ns
+
+import uvloop
+
+from gateline.app.complaints import Complaints
+from gateline.app.seat import Seat
+from gateline.gateway.admit import Admit
+from gateline.gateway.attempt import Attempts
+from gateline.gateway.front import Front
+from gateline.gateway.identify import Identify
+from gateline.gateway.keytable import KeyTable
+from gateline.gateway.pipeline import Pipeline
+from gateline.gateway.record import Recorder
+from gateline.gateway.router import Router, Upstreams
+from gateline.model.snapshot import Snapshot, decode
+from gateline.net.clock import Clock
+from gateline.net.connect import Connector
+from gateline.net.egress import EgressPolicy
+from gateline.net.listener import Listener
+from gateline.net.server import ClientConnection, Service
+from gateline.net.tls import reload_certificate
+from gateline.store import columns
+from gateline.store.columns import Columns, bucket_of
+from gateline.store.inflight import InFlight
+from gateline.store.journal import Journal, new_incarnation
+from gateline.store.limits import Limits
+
+_DEAD_AFTER_NS = 1_000_000_000  # a worker without a tick for this long does not count for the balance
+_POLL = 0.05  # seconds between looks at whether all streams have ended, while draining
+
+
+def main(seat: Seat, tls: ssl.SSLContext | None) -> None:
+    """Serves until it is told to drain and all is done, then returns."""
+    uvloop.run(Worker(seat, tls).run())
+
+
+class Worker:
+    """One process. Everything with state is made here and handed to who needs it."""
+
+    def __init__(self, seat: Seat, tls: ssl.SSLContext | None) -> None:
+        self._seat = seat
+        self._tls = tls
+        self._parent = os.getppid()
+        self._columns = Columns(seat.columns, seat.workers)
+        self._cells = self._columns.worker(seat.worker)
+        self._others = [self._columns.worker(i) for i in range(seat.workers) if i != seat.worker]
+        self._complaints = Complaints("worker", seat.worker)
+
+    async def run(self) -> None:
+        seat, cells = self._seat, self._cells
+        loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        self._cut = asyncio.Event()
+        self.clock = clock = Clock()
+        data_dir = seat.data_dir
+        snapshot = decode(data_dir.snapshot.read_bytes())
+        incarnation = new_incarnation()
+        self._journal = Journal(data_dir.journal, incarnation)
+        self._in_flight = InFlight(data_dir.journal, incarnation)
+        self._limits = Limits(seat.limits, seat.worker, seat.workers, data_dir.limits_lock)
+        self._upstreams = Upstreams(Connector(loop, EgressPolicy(snapshot.egress_allow)), clock, data_dir.engine_socket)
+        self._keys = KeyTable(data_dir.feed_socket, seat.worker, clock, self._publish)
+        recorder = Recorder(self._journal, self._in_flight, cells, clock)
+        pipeline = Pipeline(
+            Identify(self._keys, data_dir.pepper()),
+            Admit(self._limits, self._journal, cells),
+            Attempts(self._in_flight, clock),
+            recorder,
+            self._complaints.defect,
+        )
+        self.front = Front(pipeline, self._upstreams.build(snapshot, None), cells, self._complaints.crash)
+        self.service = Service(clock, snapshot.server, self.front, self._count_connections)
+        self._adopt(snapshot, self.front.router)
+        self._listeners = [self._listener(sock) for sock in seat.listeners]
+        clock.every_tick(self.front.check_deadlines)
+        clock.every_tick(self._tick)
+        clock.start(loop)
+        self._keys.start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled)
+        for listener in self._listeners:
+            listener.start()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
+        await self._stop.wait()
+        await self._drain()
+        self._close()
+
+    # --- configuration ---
+
+    def _publish(self, version: int, raw: bytes) -> None:
+        """A new configuration, between two requests: those that run keep the one they began with."""
+        if version == self._keys.snapshot_version:
+            return
+        try:
+            snapshot = decode(raw)
+            router = self._upstreams.build(snapshot, self.front.router)
+        except ValueError as error:
+            self._complaints.say("configuration_refused", error=str(error))
+            return
+        self._adopt(snapshot, router)
+        gc.freeze()
+
+    def _adopt(self, snapshot: Snapshot, router: Router) -> None:
+        self.front.router = router
+        self.service.limits = snapshot.server
+        self._keys.snapshot_version = snapshot.version
+        self._keys.unverified_for = snapshot.unverified_keys_for
+        if self._tls is not None and snapshot.server.tls_certificate:
+            try:
+                reload_certificate(self._tls, snapshot.server.tls_certificate, snapshot.server.tls_key)
+            except (OSError, ssl.SSLError) as error:
+                self._complaints.say("certificate_refused", error=str(error))
+
+    # --- connections ---
+
+    def _listener(self, sock: object) -> Listener:
+        import socket
+
+        assert isinstance(sock, socket.socket)
+        return Listener(
+            sock,
+            lambda: ClientConnection(self.service),
+            tls=self._tls,
+            lead=self._lead,
+            has_room=self._has_room,
+        )
+
+    def _count_connections(self, count: int) -> None:
+        self._cells[columns.CONNECTIONS] = count
+
+    def _lead(self) -> int:
+        """How many more connections this worker has, or is taking on, than the least busy living one."""
+        now = monotonic_ns()
+        least = [
+            cells[columns.CONNECTIONS] for cells in self._others if now - cells[columns.LAST_TICK_NS] < _DEAD_AFTER_NS
+        ]
+        own = self.service.open + sum(listener.accepting for listener in self._listeners)
+        return own - min(least) if least else 0
+
+    def _has_room(self) -> bool:
+        return self.service.open < self.service.limits.connections
+
+    # --- the tick ---
+
+    def _tick(self, now: float) -> None:
+        cells = self._cells
+        cells[columns.LAST_TICK_NS] = monotonic_ns()
+        cells[columns.LIVE_REQUESTS] = len(self.front.live)
+        cells[columns.STREAMS_OPEN] = sum(exchange.stream for exchange in self.front.live)
+        cells[columns.ACCEPTED] = self.service.accepted
+        pools = self._upstreams.pools.values()
+        cells[columns.POOL_IDLE] = sum(len(pool.idle) for pool in pools)
+        cells[columns.POOL_BUSY] = sum(pool.busy for pool in pools)
+        cells[columns.QUEUE_WAITING] = sum(pool.connecting for pool in pools)
+        cells[columns.UPSTREAM_CONNECTS] = sum(pool.connects for pool in pools)
+        cells[columns.LIMIT_LOCK_MISSED] = self._limits.lock_missed
+        lag = self.clock.lag
+        cells[columns.LOOP_LAG_MAX_NS] = max(lag, cells[columns.LOOP_LAG_MAX_NS] * 9 // 10)
+        cells[columns.LOOP_LAG_SUM_NS] += lag
+        cells[columns.LOOP_LAG_BUCKETS + bucket_of(lag)] += 1
+        for route in self.front.router.targets.values():
+            cells[route.base + columns.IN_FLIGHT] = route.in_flight
+        if os.getppid() != self._parent:
+            self._signalled_once()  # the supervisor is gone: nobody will tell us
+
+    # --- the end ---
+
+    def _signalled(self) -> None:
+        if self._stop.is_set():
+            self._cut.set()
+        self._signalled_once()
+
+    def _signalled_once(self) -> None:
+        self.front.ready = False
+        self._stop.set()
+
+    async def _drain(self) -> None:
+        """Not ready, still accepting; then no new connections; then what runs may finish inside the grace period."""
+        limits = self.service.limits
+        await self._unless_cut(limits.drain_delay)
+        for listener in self._listeners:
+            listener.stop()
+        self.service.drain()
+        ends = self.clock.now + limits.grace
+        while (self.front.live or self.service.connections) and self.clock.now < ends and not self._cut.is_set():
+            await self._unless_cut(_POLL)
+
+    async def _unless_cut(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._cut.wait(), seconds)
+
+    def _close(self) -> None:
+        for exchange in tuple(self.front.live):
+            exchange.cut()
+        self.clock.stop()
+        self._keys.close()
+        self._upstreams.close()
+        self._journal.close()
+        self._in_flight.detach()
+        for connection in tuple(self.service.connections):
+            connection.abort()
+        self._count_connections(0)
+
+
+def run(seat: Seat, tls: ssl.SSLContext | None, before: Callable[[], None]) -> None:
+    """The body of a forked worker: never returns into the supervisor's code."""
+    before()
+    code = 0
+    try:
+        main(seat, tls)
+    except BaseException as error:  # noqa: BLE001 - the process ends here; the supervisor must see that it failed
+        Complaints("worker", seat.worker).crash(error)
+        code = 1
+    finally:
+        sys.stderr.flush()
+        os._exit(code)

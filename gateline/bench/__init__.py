@@ -1,0 +1,1 @@
+"""The load generator for any OpenAI-compatible endpoint."""

@@ -1,0 +1,33 @@
+"""`gateline check`: says everything that is wrong with a configuration, before a server is asked to run it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def check(file: Annotated[Path, typer.Argument(help="The configuration, usually gateline.yaml.")]) -> None:
+    """Check a configuration file: each mistake with its line and field; exit 1 if there is any."""
+    from gateline.control.compile import RowRegistry, TooManyRows, compile_snapshot, engines_of
+    from gateline.control.config import load
+    from gateline.control.mistakes import ConfigMistakes
+
+    try:
+        config = load(file)
+        snapshot = compile_snapshot(config, RowRegistry(), 1)
+    except ConfigMistakes as error:
+        for mistake in error.mistakes:
+            print(f"{file}:{mistake}")
+        raise typer.Exit(1) from None
+    except TooManyRows as error:
+        print(f"{file}: models: {error}")
+        raise typer.Exit(1) from None
+    models = [model for tenant in snapshot.models.values() for model in tenant.values()]
+    unpriced = sorted({target.label for model in models for target in model.targets if target.price is None})
+    engines = engines_of(snapshot)
+    said = [f"{len(config.providers)} providers", f"{len(models)} models"]
+    said += [f"local engines {', '.join(engines)}"] if engines else []
+    said += [f"no known price for {', '.join(unpriced)}"] if unpriced else []
+    print(f"{file}: good: {'; '.join(said)}")

@@ -1,0 +1,21 @@
+"""The command line, assembled. Each command's module imports what it runs inside the command: help stays instant."""
+
+from __future__ import annotations
+
+import typer
+
+from gateline.cli import bench, check, fake, keys, serve, usage
+
+app = typer.Typer(
+    name="gateline",
+    help="Gateline, an AI gateway: one fast front door for every model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(serve.serve)
+app.add_typer(keys.app, name="keys")
+app.command("check")(check.check)
+app.command("usage")(usage.usage)
+app.command("fake")(fake.fake)
+app.command("bench")(bench.bench)

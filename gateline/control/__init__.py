@@ -1,0 +1,1 @@
+"""The control plane: configuration, keys, snapshots, ledger import, admin API."""

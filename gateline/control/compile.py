@@ -1,0 +1,262 @@
+"""Compiles the configuration into the snapshot that workers read, and keeps the last one for the next start.
+
+Only `compile_snapshot` knows configuration and prices; starting from the kept snapshot imports neither.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateline import __version__
+from gateline.model.snapshot import (
+    DEFAULT_TENANT,
+    Cors,
+    Model,
+    Provider,
+    Retry,
+    Server,
+    Snapshot,
+    Target,
+    decode,
+    encode,
+)
+from gateline.model.usage import Price
+from gateline.store.columns import ROWS
+from gateline.store.datadir import DataDir
+
+if TYPE_CHECKING:
+    from gateline.control.config import Config, ModelSection, ProviderSection, TargetSection
+
+MAX_ROWS = ROWS
+_BUILTIN_CREATED = 1_735_689_600  # 2025-01-01: models of no file need some date, and always the same
+
+
+class TooManyRows(ValueError):
+    """More models and targets than the metric columns have rows."""
+
+
+class RowRegistry:
+    """Name → row in the metric columns. A row is never given to another name while the columns live, so a counter
+    never changes its meaning. Row 0 counts calls whose model we do not serve."""
+
+    def __init__(self, earlier: Snapshot | None = None) -> None:
+        self._rows: dict[tuple[str, str], int] = {("", ""): 0}
+        if earlier is not None:
+            for models in earlier.models.values():
+                for model in models.values():
+                    self._rows[(model.name, "")] = model.row
+                    self._rows.update({(model.name, target.label): target.row for target in model.targets})
+        self._next = max(self._rows.values()) + 1
+
+    def row(self, model: str, target: str = "") -> int:
+        """Raises TooManyRows."""
+        row = self._rows.get((model, target))
+        if row is None:
+            if self._next >= MAX_ROWS:
+                raise TooManyRows(
+                    f"over {MAX_ROWS} models and targets since the start: name fewer, or restart to forget removed ones"
+                )
+            row = self._rows[(model, target)] = self._next
+            self._next += 1
+        return row
+
+    def labels(self) -> dict[int, tuple[str, str]]:
+        """Row → (model, target): the closed set of label values that the metrics may show."""
+        return {row: name for name, row in list(self._rows.items())}
+
+
+def compile_snapshot(config: Config, rows: RowRegistry, version: int, created: int = _BUILTIN_CREATED) -> Snapshot:
+    """Resolves addresses, prices, rows and local engines. `created` is the Unix time that models show. Raises
+    TooManyRows."""
+    from gateline.control.crosscheck import model_names
+
+    models = {name: _model(config, name, rows, created) for name in model_names(config)}
+    server = config.server
+    return Snapshot(
+        version=version,
+        models={DEFAULT_TENANT: models},
+        server=Server(
+            head_bytes=server.head_bytes,
+            head_count=server.head_count,
+            body_bytes=server.body_bytes,
+            head_timeout=server.head_timeout,
+            body_timeout=server.body_timeout,
+            idle_timeout=server.idle_timeout,
+            request_timeout=server.request_timeout,
+            write_timeout=server.write_timeout,
+            drain_delay=server.drain_delay,
+            grace=server.grace,
+            connections=server.connections,
+            cors=Cors(server.cors.origins),
+            tls_certificate=server.tls.certificate if server.tls else "",
+            tls_key=server.tls.key if server.tls else "",
+        ),
+        retry=Retry(config.retry.attempts, config.retry.base, config.retry.cap),
+        egress_allow=config.egress.allow,
+        unverified_keys_for=config.keys.serve_unverified_for,
+    )
+
+
+def _model(config: Config, name: str, rows: RowRegistry, created: int) -> Model:
+    from gateline.control.config import LOCAL_PROVIDER, ModelSection, TargetSection
+
+    section = config.models.get(name) or ModelSection()
+    targets = section.targets or (TargetSection(provider=LOCAL_PROVIDER, model=name),)
+    return Model(
+        name=name,
+        targets=tuple(_target(config, name, section, target, rows) for target in targets),
+        fallbacks=section.fallbacks,
+        row=rows.row(name),
+        created=created,
+    )
+
+
+def _target(config: Config, name: str, model: ModelSection, target: TargetSection, rows: RowRegistry) -> Target:
+    from gateline.control.config import LOCAL_PROVIDER
+    from gateline.control.prices import configured_price, published_price
+
+    price_section = target.price or model.price
+    price = configured_price(price_section) if price_section else None
+    if target.provider == LOCAL_PROVIDER:
+        provider = Provider(name=LOCAL_PROVIDER, kind="local", engine=target.model)
+        price = price or Price(0, 0, 0)
+    else:
+        section = config.providers[target.provider]
+        provider = _provider(target.provider, section)
+        price = price or published_price(target.provider, section, target.model)
+    row = rows.row(name, f"{target.provider}/{target.model}")
+    return Target(provider=provider, model=target.model, weight=target.weight, row=row, price=price)
+
+
+def _provider(name: str, section: ProviderSection) -> Provider:
+    from urllib.parse import urlsplit
+
+    from gateline.control.config import base_url_of
+
+    address = urlsplit(base_url_of(section))
+    return Provider(
+        name=name,
+        kind=section.kind,
+        scheme=address.scheme,
+        host=address.hostname or "",
+        port=address.port or (443 if address.scheme == "https" else 80),
+        path=address.path.rstrip("/"),
+        api_key=section.api_key.get_secret_value(),
+        connect_timeout=section.timeouts.connect,
+        first_byte_timeout=section.timeouts.first_byte,
+        idle_timeout=section.timeouts.idle,
+        total_timeout=section.timeouts.total,
+        verify_tls=section.verify_tls,
+        ca_file=section.ca_file or "",
+    )
+
+
+def engines_of(snapshot: Snapshot) -> list[str]:
+    """The local engines that some target needs, each once."""
+    names = (
+        target.provider.engine
+        for models in snapshot.models.values()
+        for model in models.values()
+        for target in model.targets
+    )
+    return list(dict.fromkeys(name for name in names if name))
+
+
+# --- the snapshot that the next start begins with --------------------------------------------------------------------
+
+
+class Origin(msgspec.Struct, array_like=True):
+    """What a kept snapshot was made from: which variables and secret files, and one keyed digest over everything, the
+    snapshot's own bytes included. Without the installation's pepper it says nothing about any secret."""
+
+    program: str
+    variables: tuple[str, ...]
+    secret_files: tuple[str, ...]
+    digest: bytes
+
+
+def snapshot_for_start(
+    config_path: Path | None, data_dir: DataDir, environment: Mapping[str, str] = os.environ
+) -> Snapshot:
+    """The kept snapshot when file, environment, secrets and program are those it was made from (a few ms), else a new
+    one, compiled and kept. Raises ConfigMistakes, TooManyRows; OSError when the data directory cannot be written."""
+    kept = kept_snapshot(data_dir)
+    if kept is not None and _is_current(kept, config_path, data_dir, environment):
+        return kept
+    return fresh_snapshot(config_path, data_dir, kept, None, environment)
+
+
+def fresh_snapshot(
+    config_path: Path | None,
+    data_dir: DataDir,
+    earlier: Snapshot | None,
+    rows: RowRegistry | None,
+    environment: Mapping[str, str] = os.environ,
+) -> Snapshot:
+    """Compiles, keeps and returns the configuration as version `earlier` + 1. Raises as `snapshot_for_start`."""
+    from gateline.control.config import load_with_sources
+
+    loaded = load_with_sources(config_path, environment)
+    created = _BUILTIN_CREATED if config_path is None else int(config_path.stat().st_mtime)
+    version = earlier.version + 1 if earlier else 1
+    snapshot = compile_snapshot(loaded.config, rows or RowRegistry(earlier), version, created)
+    raw = encode(snapshot)
+    origin = Origin(__version__, loaded.variables, loaded.secret_files, b"")
+    origin.digest = _digest(origin, raw, config_path, data_dir, environment)
+    _write(data_dir.snapshot, raw)
+    _write(_origin_path(data_dir), msgspec.msgpack.encode(origin))
+    return snapshot
+
+
+def kept_snapshot(data_dir: DataDir) -> Snapshot | None:
+    """The last good snapshot; None when there is none that this version of the program can read."""
+    try:
+        return decode(data_dir.snapshot.read_bytes())
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def _is_current(kept: Snapshot, config_path: Path | None, data_dir: DataDir, environment: Mapping[str, str]) -> bool:
+    try:
+        origin = msgspec.msgpack.decode(_origin_path(data_dir).read_bytes(), type=Origin)
+        same = origin.digest == _digest(origin, encode(kept), config_path, data_dir, environment)
+    except (OSError, msgspec.DecodeError):
+        return False
+    return same and origin.program == __version__
+
+
+def _digest(
+    origin: Origin, raw: bytes, config_path: Path | None, data_dir: DataDir, environment: Mapping[str, str]
+) -> bytes:
+    digest = hashlib.blake2b(key=data_dir.pepper(), digest_size=32)
+    parts = [b"" if config_path is None else b"file" + config_path.read_bytes(), raw]
+    parts += [os.fsencode(environment.get(name, "\0unset")) for name in origin.variables]
+    parts += [Path(name).read_bytes() for name in origin.secret_files]
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.digest()
+
+
+def _origin_path(data_dir: DataDir) -> Path:
+    return data_dir.snapshot.with_name("snapshot.origin")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all, and for the owner's eyes only from its first byte on (mkstemp makes mode 0600)."""
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,257 @@
+"""gateline.yaml: its sections, and `load`, which finds every mistake at once. Knows no worker and no database.
+
+Messages name the field and say what to do; they never repeat a value, since any value may hold a secret.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
+
+from gateline.control.document import read_document
+from gateline.control.mistakes import ConfigMistakes, Mistake
+from gateline.control.secret import read_secret
+from gateline.control.units import Duration, Size
+from gateline.providers.table import TABLE
+
+LOCAL_PROVIDER = "local"
+LOCAL_MODELS = ("local-chat", "local-embed")
+_KINDS = sorted(TABLE.keys() - {LOCAL_PROVIDER})
+_PROVIDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+_MODEL_NAME = r"^[!-~]{1,200}$"
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _empty_when_null(value: Any) -> Any:
+    """`local-chat:` with nothing after it is an empty section."""
+    return {} if value is None else value
+
+
+def _secret(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, str):
+        return value
+    files: set[str] = (info.context or {}).get("files", set())
+    return read_secret(value, files)
+
+
+def _kind(value: str) -> str:
+    if value not in _KINDS:
+        raise ValueError(f"must be one of {', '.join(_KINDS)}")
+    return value
+
+
+def _base_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise ValueError("is not a URL: write https://host/v1 or http://host:port/v1") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+        raise ValueError("must be http://host[:port][/path] or https://host[:port][/path]")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold a user name or password: put the key into api_key")
+    if "?" in value or "#" in value:
+        raise ValueError("must not hold a query or fragment: end it with the path, such as /v1")
+    if not value.isascii() or any(character <= " " for character in value):
+        raise ValueError("must hold no space, control or non-ASCII character: percent-encode it")
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value))
+    except ValueError:
+        raise ValueError("must be a network such as 10.0.0.0/8 or fd00::/8 with no host bits set") from None
+
+
+def _readable_file(value: str) -> str:
+    path = Path(value)
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path")
+    if not path.is_file() or not os.access(path, os.R_OK):
+        raise ValueError("names no file that can be read: check the path and its permissions")
+    return value
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    if value != "*" and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or "@" in value):
+        raise ValueError("must be * or an origin such as https://app.example.com, with no path")
+    return value
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+BaseUrl = Annotated[str, BeforeValidator(lambda value: _base_url(value) if isinstance(value, str) else value)]
+Network = Annotated[str, BeforeValidator(lambda value: _network(value) if isinstance(value, str) else value)]
+ReadableFile = Annotated[str, BeforeValidator(lambda value: _readable_file(value) if isinstance(value, str) else value)]
+Origin = Annotated[str, BeforeValidator(lambda value: _origin(value) if isinstance(value, str) else value)]
+ProviderName = Annotated[str, Field(pattern=_PROVIDER_NAME)]
+ModelName = Annotated[str, Field(pattern=_MODEL_NAME)]
+Kind = Annotated[str, AfterValidator(_kind)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+PositiveDuration = Annotated[Duration, Field(gt=0, le=86_400)]
+Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=10)]
+
+
+class CorsSection(Section):
+    origins: tuple[Origin, ...] = ()
+
+
+class TlsSection(Section):
+    certificate: ReadableFile
+    key: ReadableFile
+
+
+class ServerSection(Section):
+    """`workers` None: one a core. Port 0 asks the system for a free one."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    workers: Annotated[int, Field(ge=1, le=64)] | None = None
+    admin_host: str = "127.0.0.1"
+    admin_port: Port = 8081
+    head_bytes: Annotated[Size, Field(ge=1_024, le=1_048_576)] = 65_536
+    head_count: Annotated[int, Field(ge=8, le=1_000)] = 100
+    body_bytes: Annotated[Size, Field(ge=1_024, le=1_073_741_824)] = 33_554_432
+    head_timeout: PositiveDuration = 10.0
+    body_timeout: PositiveDuration = 60.0
+    idle_timeout: PositiveDuration = 75.0
+    request_timeout: PositiveDuration = 900.0
+    write_timeout: PositiveDuration = 60.0
+    connections: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    drain_delay: Annotated[Duration, Field(ge=0, le=3_600)] = 5.0
+    grace: Annotated[Duration, Field(ge=0, le=86_400)] = 600.0
+    cors: CorsSection = CorsSection()
+    tls: TlsSection | None = None
+
+
+class TimeoutsSection(Section):
+    connect: PositiveDuration = 5.0
+    first_byte: PositiveDuration = 120.0
+    idle: PositiveDuration = 60.0
+    total: PositiveDuration = 600.0
+
+
+class ProviderSection(Section):
+    kind: Kind
+    base_url: BaseUrl | None = None
+    api_key: Secret = SecretStr("")
+    timeouts: TimeoutsSection = TimeoutsSection()
+    verify_tls: bool = True
+    ca_file: ReadableFile | None = None
+
+
+class PriceSection(Section):
+    """US dollars per million tokens; `cached` is what input read from the vendor's prompt cache costs."""
+
+    input: Dollars
+    output: Dollars
+    cached: Dollars | None = None
+
+
+class TargetSection(Section):
+    provider: str
+    model: Annotated[str, Field(min_length=1, max_length=200)]
+    weight: Annotated[int, Field(ge=0, le=1_000_000)] = 1
+    price: PriceSection | None = None
+
+
+class ModelSection(Section):
+    targets: tuple[TargetSection, ...] = ()
+    fallbacks: tuple[str, ...] = ()
+    price: PriceSection | None = None
+
+
+class EgressSection(Section):
+    """Networks that targets may lie in besides public addresses and the hosts that `base_url`s name."""
+
+    allow: tuple[Network, ...] = ()
+
+
+class RetrySection(Section):
+    attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    base: Annotated[Duration, Field(ge=0, le=60)] = 0.1
+    cap: Annotated[Duration, Field(ge=0, le=300)] = 2.0
+
+
+class LoggingSection(Section):
+    """`access` is a path for the access log; without it none is written."""
+
+    access: str | None = None
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class KeysSection(Section):
+    serve_unverified_for: Annotated[Duration, Field(ge=0, le=86_400)] = 30.0
+
+
+class Config(Section):
+    """The whole file. Without `models` and `providers` the local models serve, as they do without any file."""
+
+    server: ServerSection = ServerSection()
+    providers: dict[ProviderName, ProviderSection] = Field(default_factory=dict)
+    models: dict[ModelName, Annotated[ModelSection, BeforeValidator(_empty_when_null)]] = Field(default_factory=dict)
+    egress: EgressSection = EgressSection()
+    retry: RetrySection = RetrySection()
+    logging: LoggingSection = LoggingSection()
+    keys: KeysSection = KeysSection()
+
+
+def base_url_of(provider: ProviderSection) -> str:
+    """The address that is configured, else the vendor's own."""
+    return provider.base_url or TABLE[provider.kind].base_url
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration and all it was made from: the variables and secret files that its values were read from."""
+
+    config: Config
+    variables: tuple[str, ...] = ()
+    secret_files: tuple[str, ...] = ()
+
+
+def load(path: Path | None) -> Config:
+    """The checked configuration in `path`; None is the embedded defaults. Raises ConfigMistakes with all mistakes."""
+    return load_with_sources(path).config
+
+
+def load_with_sources(path: Path | None, environment: Mapping[str, str] = os.environ) -> Loaded:
+    from gateline.control.crosscheck import cross_check
+    from gateline.control.explain import explain
+
+    if path is None:
+        return Loaded(Config())
+    document = read_document(path, environment)
+    files: set[str] = set()
+    values = _empty_when_null(document.values)
+    try:
+        config = Config.model_validate(values, context={"files": files})
+    except ValidationError as error:
+        raise ConfigMistakes(explain(error, document, Config)) from None
+    mistakes = [
+        Mistake(document.line_of(where), field, message) for where, field, message in cross_check(config, values)
+    ]
+    if mistakes:
+        raise ConfigMistakes(mistakes)
+    return Loaded(config, tuple(sorted(document.variables)), tuple(sorted(files)))

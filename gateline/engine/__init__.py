@@ -1,0 +1,1 @@
+"""Local inference: one process a model, continuous batching, reached over a Unix socket."""

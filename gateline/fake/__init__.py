@@ -1,0 +1,1 @@
+"""The scripted fake provider: rehearse load and failures without a vendor."""

@@ -1,0 +1,98 @@
+"""A reply before it is sent: its head, its pieces, and the steps that a connection takes to send it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gateline.model.usage import Usage
+
+
+class Piece(NamedTuple):
+    """One event of a stream, or a part of a whole body; `tokens` of the answer in it, `usage`: the count is in it,
+    `done`: it is the stream's terminator."""
+
+    data: bytes
+    tokens: int = 0
+    usage: bool = False
+    done: bool = False
+
+
+class Reply(NamedTuple):
+    """`pieces` may have no end when `length` (bytes) is None. `usage` is what the caller will be told, if anything."""
+
+    status: int
+    pieces: Iterable[Piece]
+    length: int | None
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = "application/json"
+    stream: bool = False
+    usage: Usage | None = None
+
+
+class Send(NamedTuple):
+    """`event` is the log's word for it; `tokens` and `usage` as in the piece. `drip`: seconds between single bytes."""
+
+    data: bytes
+    event: str = ""
+    tokens: int = 0
+    usage: bool = False
+    drip: float = 0.0
+
+
+class Pause(NamedTuple):
+    seconds: float
+
+
+class Strike(NamedTuple):
+    """From here on the reply goes wrong: the invoice and the log are told its name."""
+
+    fault: str
+
+
+class Reset(NamedTuple):
+    """TCP RST: the kernel tells the peer that the connection is gone, not that it ended."""
+
+
+class Close(NamedTuple):
+    """An orderly FIN, whatever the framing had promised."""
+
+
+class Hang(NamedTuple):
+    """Nothing more, until the peer leaves."""
+
+
+Step = Send | Pause | Strike | Reset | Close | Hang
+
+REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    409: "Conflict",
+    413: "Content Too Large",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+    301: "Moved Permanently",
+    302: "Found",
+    307: "Temporary Redirect",
+    308: "Permanent Redirect",
+}
+
+
+def whole(status: int, body: bytes, *headers: tuple[str, str], tokens: int = 0, usage: Usage | None = None) -> Reply:
+    """A reply with a JSON body and its length."""
+    piece = Piece(body, tokens, usage=usage is not None)
+    return Reply(status, [piece], len(body), headers, usage=usage)
+
+
+def head(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
+    lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")

@@ -1,0 +1,1 @@
+"""API formats, one a file, both directions, pure."""

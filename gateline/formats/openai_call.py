@@ -1,0 +1,178 @@
+"""OpenAI's request bodies: read one level deep, written again with only what must change. Knows JSON, no HTTP.
+
+The upstream's body is written from what was decoded here, so an upstream cannot read a field the gateway did not see:
+repeated keys collapse to the last, keys lose their escapes, and a key that some parsers would take for a decided one
+(`Model`) is refused. Values are never re-encoded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+from msgspec import Raw
+
+from gateline.model.call import Call, Operation
+from gateline.model.errors import BadRequest
+
+T = TypeVar("T")
+
+_BY_VIEW = 16 * 1024  # a value from this size on is handed over as a view instead of being copied
+_HALF_PAIR = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
+)
+_BOM = b"\xef\xbb\xbf"
+_NULL = Raw(b"null")
+_TRUE = Raw(b"true")
+
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_OPTIONAL_TEXT = msgspec.json.Decoder(str | None)
+_OPTIONAL_BOOL = msgspec.json.Decoder(bool | None)
+_OPTIONAL_COUNT = msgspec.json.Decoder(int | None)
+_OPTIONAL_FIELDS = msgspec.json.Decoder(dict[str, Raw] | None)
+_encode = msgspec.json.Encoder().encode
+
+_DECIDED = frozenset({"model", "stream", "stream_options", "user", "max_tokens", "max_completion_tokens"})
+# Keys that collide with nothing: they spare the usual call the case folding.
+_HARMLESS = _DECIDED | {
+    "audio", "best_of", "dimensions", "echo", "encoding_format", "frequency_penalty", "function_call", "functions",
+    "input", "logit_bias", "logprobs", "messages", "metadata", "modalities", "n", "parallel_tool_calls", "prediction",
+    "presence_penalty", "prompt", "prompt_cache_key", "reasoning_effort", "response_format", "safety_identifier",
+    "seed", "service_tier", "stop", "store", "suffix", "temperature", "tool_choice", "tools", "top_logprobs", "top_p",
+    "verbosity", "web_search_options",
+}  # fmt: skip
+
+
+def read_call(body: bytes | bytearray | memoryview, operation: Operation) -> Call:
+    """The call in `body`. Raises BadRequest, naming the field where there is one."""
+    try:
+        fields = _FIELDS.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        _refuse_body(body, error)
+    if not _HARMLESS.issuperset(fields):
+        _refuse_lookalikes(fields, _DECIDED, "")
+    call = Call(operation, _model(fields), fields)
+    if "stream" in fields:
+        call.stream = _read(_OPTIONAL_BOOL, fields["stream"], "stream", "a boolean") or False
+        if call.stream and operation == "embeddings":
+            raise BadRequest("embeddings cannot be streamed: leave `stream` out", param="stream")
+    if "stream_options" in fields:
+        call.include_usage = _asks_usage(fields["stream_options"])
+    if "user" in fields:
+        call.user = _read(_OPTIONAL_TEXT, fields["user"], "user", "a string")
+    if "max_tokens" in fields:
+        call.max_tokens = _count(fields["max_tokens"], "max_tokens")
+    if "max_completion_tokens" in fields:
+        count = _count(fields["max_completion_tokens"], "max_completion_tokens")
+        call.max_tokens = call.max_tokens if count is None else count
+    return call
+
+
+def write_body(call: Call, target_model: str, *, ask_usage: bool) -> bytes:
+    """The upstream's body: `model` is `target_model`; of a stream, `stream_options.include_usage` is true when
+    `ask_usage`, and `stream_options` is left out when not (its vendor refuses the field). All else as it came."""
+    return _encode(_changed(call, target_model, ask_usage))
+
+
+def write_body_parts(call: Call, target_model: str, *, ask_usage: bool) -> list[bytes | memoryview]:
+    """The bytes of `write_body` in pieces: values from 16 KiB on are views into the client's body, not copies."""
+    parts: list[bytes | memoryview] = []
+    small: dict[str, Raw | str] = {}
+    opening = b"{"
+    for key, value in _changed(call, target_model, ask_usage).items():
+        view = memoryview(value) if isinstance(value, Raw) else None
+        if view is None or view.nbytes < _BY_VIEW:
+            small[key] = value
+            continue
+        if small:
+            parts.append(opening + _encode(small)[1:-1])
+            opening = b","
+            small = {}
+        parts.append(opening + _encode(key) + b":")
+        parts.append(view)
+        opening = b","
+    parts.append(opening + _encode(small)[1:] if small else (b"}" if parts else b"{}"))
+    return parts
+
+
+def _changed(call: Call, target_model: str, ask_usage: bool) -> Mapping[str, Raw | str]:
+    fields: dict[str, Any] = call.fields.copy()
+    fields["model"] = target_model
+    if call.stream:
+        if not ask_usage:
+            fields.pop("stream_options", None)
+        elif not call.include_usage:
+            options = _OPTIONAL_FIELDS.decode(fields.get("stream_options", _NULL)) or {}
+            options["include_usage"] = _TRUE
+            fields["stream_options"] = options
+    return fields
+
+
+def _model(fields: Mapping[str, Raw]) -> str:
+    raw = fields.get("model")
+    model: str | None = None if raw is None else _read(_OPTIONAL_TEXT, raw, "model", "a string")
+    if not model:
+        raise BadRequest("you must provide a model parameter", param="model", code="missing_required_parameter")
+    return model
+
+
+def _count(raw: Raw, name: str) -> int | None:
+    count: int | None = _read(_OPTIONAL_COUNT, raw, name, "an integer")
+    if count is not None and count < 0:
+        raise BadRequest(f"`{name}` must not be negative", param=name, code="invalid_value")
+    return count
+
+
+def _asks_usage(raw: Raw) -> bool:
+    options = _read(_OPTIONAL_FIELDS, raw, "stream_options", "an object")
+    if not options:
+        return False
+    _refuse_lookalikes(options, frozenset({"include_usage"}), "stream_options.")
+    if "include_usage" not in options:
+        return False
+    name = "stream_options.include_usage"
+    return _read(_OPTIONAL_BOOL, options["include_usage"], name, "a boolean") or False
+
+
+def _read(decoder: msgspec.json.Decoder[T], raw: Raw, name: str, kind: str) -> T:
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError:
+        raise BadRequest(f"invalid type for `{name}`: expected {kind}", param=name, code="invalid_type") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        # Bytes that are not UTF-8 show up only here: the first pass skips over strings.
+        raise BadRequest(f"`{name}` is not valid Unicode text", param=name, code="invalid_value") from None
+
+
+def _refuse_lookalikes(fields: Mapping[str, Raw], decided: frozenset[str], prefix: str) -> None:
+    """Some upstreams match keys without case: `Model` would then overrule the `model` that was authorised."""
+    for key in fields:
+        if key not in decided and (folded := key.casefold()) in decided:
+            raise BadRequest(
+                f"unknown field {prefix + key!a}: did you mean `{prefix}{folded}`?",
+                param=prefix + folded,
+                code="unknown_parameter",
+            )
+
+
+def _refuse_body(body: bytes | bytearray | memoryview, error: Exception) -> NoReturn:
+    start = bytes(body[:4])
+    if isinstance(error, msgspec.ValidationError):
+        message = "the body must be a JSON object"
+    elif isinstance(error, RecursionError):
+        message = "the body is nested too deeply"
+    elif isinstance(error, UnicodeDecodeError):
+        message = "the body is not valid UTF-8"
+    elif start.startswith(_BOM):
+        message = "the body starts with a byte order mark: send UTF-8 without one"
+    elif b"\0" in start or start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        message = "the body is not UTF-8: JSON must be sent as UTF-8"
+    elif _HALF_PAIR.search(body) is not None:
+        message = "a string in the body holds half of a surrogate pair: a character was cut in two"
+    elif not bytes(body).strip():
+        message = "the body is empty: send a JSON object"
+    else:
+        message = f"the body is not valid JSON: {error}"
+    raise BadRequest(message, code="invalid_json") from None

@@ -1,0 +1,137 @@
+"""OpenAI's error object, both ways: ours as bytes for the client, an upstream's as something to decide on.
+
+An upstream's message goes on to the client, because it says what is wrong with the call; but vendors echo credentials
+in it, so whatever looks like one, or is the one we sent, is cut out first.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import time
+from collections.abc import Iterable
+
+import msgspec
+
+from gateline.formats.redact import redact
+from gateline.model.errors import GatewayError
+from gateline.wire.sse import write_event
+
+_MESSAGE = 4096  # characters of an upstream's message that are kept
+_LABEL = 128  # characters of its type, code and param
+_MAX_WAIT = 24 * 3600.0  # an upstream that asks for more waiting than this is not believed
+_encode = msgspec.json.Encoder().encode
+
+
+class ErrorDetail(msgspec.Struct):
+    """An upstream's error, safe to show. `status` is the upstream's, `retry_after` is in seconds."""
+
+    status: int
+    message: str
+    type: str | None = None
+    code: str | None = None
+    param: str | None = None
+    retry_after: float | None = None
+
+
+class _Object(msgspec.Struct):
+    message: str | None
+    type: str | None
+    param: str | None
+    code: str | None
+
+
+class _Envelope(msgspec.Struct):
+    error: _Object
+
+
+def write_error(error: GatewayError, request_id: str = "") -> bytes:
+    """The body for `error`. The request id stands in the message too: people paste messages, not headers."""
+    message = str(error)
+    if request_id and error.status >= 500:
+        message = f"{message} (request id {request_id})"
+    return _encode(_Envelope(_Object(_text(message), error.type, error.param and _text(error.param), error.reason)))
+
+
+def write_detail(detail: ErrorDetail) -> bytes:
+    """The body that tells the client what its upstream said."""
+    return _encode(_Envelope(_Object(detail.message, detail.type, detail.param, detail.code)))
+
+
+def write_stream_error(error: GatewayError, request_id: str = "") -> bytes:
+    """One event that ends a broken stream. No `[DONE]` may follow it: that would say the answer is whole."""
+    return write_event(write_error(error, request_id))
+
+
+def read_error(
+    status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, *, secret: str = "", now: float | None = None
+) -> ErrorDetail:
+    """What an upstream's failed reply says. `secret` is the credential that was sent: it is cut out wherever echoed.
+
+    Understands `{"error": {...}}`, `{"error": "..."}`, `{"message"|"detail": "..."}` and plain text. `now` is the
+    time in seconds since the epoch that an HTTP date in Retry-After is compared with.
+    """
+    detail = ErrorDetail(status, f"the upstream answered {status}", retry_after=retry_after(headers, now=now))
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return detail  # HTML of some proxy in between: nothing a client could use
+    _explain(detail, found, secret)
+    return detail
+
+
+def explain(found: object, status: int, *, secret: str = "") -> ErrorDetail:
+    """The same for an error that was decoded already, such as one inside a stream."""
+    detail = ErrorDetail(status, "the upstream reported an error")
+    _explain(detail, found, secret)
+    return detail
+
+
+def retry_after(headers: Iterable[tuple[bytes, bytes]], *, now: float | None = None) -> float | None:
+    """Seconds to wait, from `retry-after-ms`, `x-ms-retry-after-ms` or `retry-after` (seconds or an HTTP date)."""
+    fields = {name.lower(): value for name, value in headers if len(name) <= 19}
+    for name in (b"retry-after-ms", b"x-ms-retry-after-ms"):
+        wait = _number(fields.get(name, b""))
+        if wait is not None:
+            return min(wait / 1000, _MAX_WAIT)
+    value = fields.get(b"retry-after", b"")
+    wait = _number(value)
+    if wait is None and value:
+        try:
+            moment = email.utils.parsedate_to_datetime(value.decode("ascii")).timestamp()
+        except (ValueError, OverflowError):
+            return None
+        wait = max(moment - (time.time() if now is None else now), 0.0)
+    return None if wait is None else min(wait, _MAX_WAIT)
+
+
+def _explain(detail: ErrorDetail, found: object, secret: str) -> None:
+    if isinstance(found, dict):
+        inner = found.get("error", found)
+        if isinstance(inner, dict):
+            found = inner
+            detail.type = _label(found.get("type"), secret)
+            detail.code = _label(found.get("code"), secret)
+            detail.param = _label(found.get("param"), secret)
+            inner = found.get("message", found.get("detail"))
+        if isinstance(inner, str) and inner.strip():
+            detail.message = redact(inner[:_MESSAGE], secret)
+
+
+def _label(value: object, secret: str) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    return redact(str(value)[:_LABEL], secret)
+
+
+def _number(value: bytes) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _text(text: str) -> str:
+    """Lone surrogates cannot be written as UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

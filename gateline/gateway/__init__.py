@@ -1,0 +1,1 @@
+"""The data plane: one request from head to record, one stage a file."""

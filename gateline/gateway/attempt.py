@@ -1,0 +1,273 @@
+"""Asks targets until one answers: connect, send, wait, and on failure again or elsewhere, while nothing is visible."""
+
+from __future__ import annotations
+
+from random import random
+from time import monotonic_ns
+
+import msgspec
+
+from gateline.formats.openai_call import write_body, write_body_parts
+from gateline.formats.openai_error import read_error, retry_after
+from gateline.formats.redact import redact
+from gateline.gateway.exchange import Exchange
+from gateline.gateway.plan import targets
+from gateline.gateway.relay import relay
+from gateline.gateway.router import TargetRoute
+from gateline.model.errors import (
+    ACCOUNT_STATUSES,
+    GatewayError,
+    Unavailable,
+    UpstreamBroken,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamTimeout,
+)
+from gateline.model.record import Attempt, Opened
+from gateline.net.clock import Clock
+from gateline.net.lease import COLLECT, Lease
+from gateline.net.upstream import UpstreamConnection
+from gateline.store.inflight import InFlight
+from gateline.wire.header_policy import filter_request_headers
+
+_FAILURES = 3  # in a row without an answer, after which a target is left alone for a while
+_COOL_DOWN = 5.0  # seconds
+_ACCOUNT_COOL_DOWN = 30.0  # a credential that was refused will be refused again
+_LONGEST_COOL_DOWN = 60.0
+_LARGE = 1_048_576  # bytes of a body from which it is sent in views instead of one copy
+
+
+class Attempts:
+    """The stage. One a worker."""
+
+    def __init__(self, in_flight: InFlight, clock: Clock) -> None:
+        self._in_flight = in_flight
+        self._clock = clock
+        self._encode = msgspec.msgpack.Encoder().encode
+
+    async def run(self, exchange: Exchange) -> None:
+        """Returns when an answer has been relayed. Raises the last target's error when none gave one."""
+        retry = exchange.router.snapshot.retry
+        failure: GatewayError | None = None
+        for target in targets(exchange, self._clock.now):
+            for turn in range(max(1, retry.attempts)):
+                if turn:
+                    await self._pause(exchange, _back_off(turn, retry.base, retry.cap, failure))
+                try:
+                    await self._once(exchange, target)
+                except GatewayError as error:
+                    if exchange.has_started or not _is_worth_more(error):
+                        raise
+                    failure = error
+                    if not _is_worth_the_same(error, retry.cap):
+                        break
+                else:
+                    return
+        raise failure or Unavailable("No target of this model is in service.", retry_after=5)
+
+    # --- one attempt ---
+
+    async def _once(self, exchange: Exchange, target: TargetRoute) -> None:
+        began = monotonic_ns()
+        attempt = Attempt(target.label, started=began + self._clock.epoch)
+        exchange.attempts.append(attempt)
+        exchange.target = target
+        self._open_slot(exchange, target)
+        target.in_flight += 1
+        try:
+            await self._ask(exchange, target, attempt)
+        except GatewayError as error:
+            attempt.error = error.reason or error.type
+            self._learn(target, error)
+            raise
+        else:
+            target.failures = 0
+        finally:
+            target.in_flight -= 1
+            attempt.duration = monotonic_ns() - began
+            lease = exchange.lease
+            if lease is not None:
+                self._close(exchange, lease, attempt)
+
+    async def _ask(self, exchange: Exchange, target: TargetRoute, attempt: Attempt) -> None:
+        lease = await self._send(exchange, target)
+        provider = target.provider
+        clock = self._clock
+        exchange.wake_at = clock.now + provider.first_byte_timeout
+        while not (lease.complete or (lease.status and (lease.is_stream or lease.is_large))):
+            failure = lease.failure
+            if failure is not None:
+                if isinstance(lease, UpstreamConnection) and lease.is_stale:
+                    lease = await self._send(exchange, target, fresh=True)
+                    continue
+                raise failure
+            exchange.check()
+            if clock.now > exchange.wake_at or clock.now > exchange.ends_at:
+                raise UpstreamTimeout(
+                    f"{provider.name} did not answer within {provider.first_byte_timeout:g} s: try again."
+                )
+            await exchange.flow.park()
+        attempt.status = lease.status
+        if lease.status >= 400:
+            await self._collect(exchange, lease, target)
+            raise _refusal(lease, target)
+        if not 200 <= lease.status < 300:
+            raise UpstreamBroken(
+                f"{provider.name} answered {lease.status}: redirects are not followed, correct its base_url."
+            )
+        await relay(exchange, lease, target, clock)
+
+    async def _collect(self, exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
+        """Waits for a failed reply's body, as far as it is of use."""
+        exchange.wake_at = self._clock.now + target.provider.idle_timeout
+        while not lease.complete and lease.failure is None and lease.size < COLLECT:
+            if self._clock.now > exchange.wake_at:
+                return
+            exchange.check()
+            await exchange.flow.park()
+
+    # --- a lease ---
+
+    async def _send(self, exchange: Exchange, target: TargetRoute, *, fresh: bool = False) -> Lease:
+        call = exchange.call
+        assert call is not None
+        engine, pool = target.engine, target.pool
+        if engine is not None:
+            body = write_body(call, target.target.model, ask_usage=True)
+            exchange.lease = engine.submit(exchange.flow, target.paths[call.operation], body)
+            return exchange.lease
+        assert pool is not None
+        connection = None if fresh else pool.take()
+        if connection is None:
+            connection = await self._dial(exchange, target)
+        exchange.lease = connection
+        connection.send(exchange.flow, _request(exchange, target))
+        return connection
+
+    async def _dial(self, exchange: Exchange, target: TargetRoute) -> UpstreamConnection:
+        assert target.pool is not None
+        began = monotonic_ns()
+        dial = target.pool.dial(exchange.flow)
+        try:
+            while dial.connection is None and dial.failure is None:
+                await exchange.flow.park()
+                exchange.check()
+        except BaseException:
+            dial.cancel()
+            raise
+        finally:
+            exchange.connect += monotonic_ns() - began
+        if dial.failure is not None:
+            raise dial.failure
+        assert dial.connection is not None
+        return dial.connection
+
+    def _close(self, exchange: Exchange, lease: Lease, attempt: Attempt) -> None:
+        """Takes from the lease what the record wants and gives it back, or breaks it off if it is not at its end."""
+        exchange.lease = None
+        if lease.sent_at:
+            exchange.upstream_ns += (lease.last_byte_at or monotonic_ns()) - lease.sent_at
+        exchange.queue += lease.queue
+        exchange.engine_cpu += lease.engine_cpu
+        if lease.complete:
+            lease.release()
+        else:
+            lease.abort()
+
+    def _open_slot(self, exchange: Exchange, target: TargetRoute) -> None:
+        """Says what is about to happen in memory that outlives this process. Raises Unavailable without a free slot."""
+        key, call = exchange.key, exchange.call
+        assert key is not None
+        assert call is not None
+        in_flight = self._in_flight
+        if exchange.slot >= 0:
+            in_flight.close(exchange.slot)
+            exchange.slot = -1
+        opened = Opened(
+            exchange.id,
+            key.tenant,
+            key.id,
+            key.slot,
+            exchange.operation,
+            exchange.model[:128],
+            target.label[:128],
+            exchange.stream,
+            exchange.started + self._clock.epoch,
+        )
+        slot = in_flight.open(self._encode(opened))
+        if slot is None:
+            raise Unavailable("Too many calls are running on this worker: try again shortly.", retry_after=1)
+        exchange.slot = slot
+
+    # --- between attempts ---
+
+    def _learn(self, target: TargetRoute, error: GatewayError) -> None:
+        """A client's mistake says nothing about a target; a refused credential or a wish to wait does."""
+        now = self._clock.now
+        if isinstance(error, UpstreamRefused):
+            if error.status in ACCOUNT_STATUSES:
+                target.cooling_until = now + _ACCOUNT_COOL_DOWN
+            elif error.retryable and error.retry_after:
+                target.cooling_until = now + min(error.retry_after, _LONGEST_COOL_DOWN)
+            if error.status < 500:
+                return
+        if isinstance(error, UpstreamError):
+            target.failures += 1
+            if target.failures >= _FAILURES and target.cooling_until <= now:
+                target.cooling_until = now + _COOL_DOWN
+
+    async def _pause(self, exchange: Exchange, seconds: float) -> None:
+        until = self._clock.now + seconds
+        exchange.wake_at = until
+        while self._clock.now < until:
+            await exchange.flow.park()
+            exchange.check()
+
+
+def _request(exchange: Exchange, target: TargetRoute) -> list[bytes | memoryview]:
+    """The upstream request's bytes. Attempts after the first carry their number behind the request id."""
+    call = exchange.call
+    assert call is not None
+    number = len(exchange.attempts)
+    request_id = exchange.id if number == 1 else f"{exchange.id}.{number}"
+    lines = filter_request_headers(exchange.connection.request.headers)
+    head = target.heads[call.operation]
+    if len(exchange.body) < _LARGE:
+        body = write_body(call, target.target.model, ask_usage=target.asks_usage)
+        return [b"%b%b\r\n%bContent-Length: %d\r\n\r\n%b" % (head, request_id.encode(), lines, len(body), body)]
+    parts = write_body_parts(call, target.target.model, ask_usage=target.asks_usage)
+    length = sum(len(part) for part in parts)
+    return [b"%b%b\r\n%bContent-Length: %d\r\n\r\n" % (head, request_id.encode(), lines, length), *parts]
+
+
+def _refusal(lease: Lease, target: TargetRoute) -> UpstreamRefused:
+    secret = target.provider.api_key
+    detail = read_error(lease.status, lease.headers, lease.take(), secret=secret)
+    return UpstreamRefused(
+        redact(detail.message, secret),
+        lease.status,
+        type=detail.type,
+        param=detail.param,
+        code=detail.code,
+        retry_after=detail.retry_after or retry_after(lease.headers),
+    )
+
+
+def _is_worth_more(error: GatewayError) -> bool:
+    """Whether another try, here or elsewhere, may do better."""
+    return isinstance(error, Unavailable) or (isinstance(error, UpstreamError) and error.retryable)
+
+
+def _is_worth_the_same(error: GatewayError, longest_wait: float) -> bool:
+    """Whether the same target may do better in a moment: not with a refused credential, nor before it asked to wait."""
+    if isinstance(error, Unavailable) or (isinstance(error, UpstreamRefused) and error.status in ACCOUNT_STATUSES):
+        return False
+    return error.retry_after is None or error.retry_after <= longest_wait
+
+
+def _back_off(turn: int, base: float, cap: float, failure: GatewayError | None) -> float:
+    """Full jitter over an exponential (aws.amazon.com/builders-library, "Timeouts, retries and backoff with jitter"),
+    and never before the upstream asked for."""
+    wait = random() * min(cap, base * 2.0 ** (turn - 1))  # noqa: S311 - spreads retries, hides nothing
+    asked = failure.retry_after if failure is not None and failure.retry_after is not None else 0.0
+    return max(wait, asked)

@@ -1,0 +1,234 @@
+"""One request's state, from its head to its record, and the only hand that writes its answer.
+
+Stages see an exchange, never a transport. They may write the beginning of an answer; its last piece is held in `last`
+until the record is noted, so "the client has its answer" always implies "the ledger has its record".
+"""
+
+from __future__ import annotations
+
+from time import monotonic_ns
+
+from gateline.formats.openai_error import write_error, write_stream_error
+from gateline.gateway.cors import cors_lines
+from gateline.gateway.router import ModelRoute, Router, TargetRoute
+from gateline.model.call import Call
+from gateline.model.errors import GatewayError, Unavailable
+from gateline.model.key import Key
+from gateline.model.record import Attempt
+from gateline.model.usage import Usage, UsageSource
+from gateline.net.flow import Flow
+from gateline.net.lease import Lease
+from gateline.net.server import ClientConnection
+from gateline.store.limits import Verdict
+from gateline.wire.chunked import LAST_CHUNK
+from gateline.wire.http1_write import response_head
+
+CLIENT_GONE = 499  # nginx's status for a client that left before its answer; it is never sent
+_JSON = b"content-type: application/json\r\n"
+
+
+class ClientGone(Exception):
+    """The client left: nobody waits for the rest."""
+
+
+class Exchange:
+    """Times are monotonic nanoseconds, 0 until they happen. `wake_at` and `ends_at` are monotonic seconds."""
+
+    __slots__ = (
+        "_chunked",
+        "_closes",
+        "_sent",
+        "attempts",
+        "body",
+        "broken",
+        "bytes_in",
+        "bytes_out",
+        "call",
+        "connect",
+        "connection",
+        "cost",
+        "ends_at",
+        "engine_cpu",
+        "error",
+        "first_byte_at",
+        "flow",
+        "id",
+        "is_slot_open",
+        "key",
+        "last",
+        "lease",
+        "model",
+        "model_route",
+        "operation",
+        "queue",
+        "router",
+        "slot",
+        "started",
+        "status",
+        "stream",
+        "target",
+        "upstream_ns",
+        "usage",
+        "usage_source",
+        "verdict",
+        "waited_ns",
+        "wake_at",
+    )
+
+    def __init__(
+        self, connection: ClientConnection, request_id: str, operation: str, router: Router, flow: Flow
+    ) -> None:
+        self.connection = connection
+        self.id = request_id
+        self.operation = operation
+        self.router = router
+        self.flow = flow
+        self.started = monotonic_ns()
+        self.key: Key | None = None
+        self.verdict: Verdict | None = None
+        self.call: Call | None = None
+        self.body: bytes | bytearray = b""
+        self.model = ""
+        self.model_route: ModelRoute | None = None
+        self.target: TargetRoute | None = None
+        self.lease: Lease | None = None
+        self.attempts: list[Attempt] = []
+        self.slot = -1
+        self.stream = False
+        self.status = 0
+        self.error = ""
+        self.usage: Usage | None = None
+        self.usage_source: UsageSource = "none"
+        self.cost: int | None = None
+        self.first_byte_at = 0
+        self.waited_ns = 0  # for the client's body
+        self.upstream_ns = 0  # for upstreams
+        self.connect = 0
+        self.queue = 0
+        self.engine_cpu = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.last = b""
+        self.broken = False
+        self._sent = False
+        self._chunked = False
+        self._closes = False
+        self.wake_at = float("inf")
+        self.ends_at = float("inf")
+
+    # --- the client ---
+
+    @property
+    def gone(self) -> bool:
+        return self.connection.gone
+
+    def check(self) -> None:
+        """Raises ClientGone when there is nobody left to answer."""
+        if self.connection.gone:
+            raise ClientGone
+
+    # --- the answer ---
+
+    @property
+    def has_started(self) -> bool:
+        """Some of the answer has been handed over: its status can no longer change."""
+        return self._sent
+
+    def _head(self, status: int, lines: bytes, length: int | None, *, chunked: bool) -> bytes:
+        self._closes = not self.connection.keeps_alive
+        self._chunked = chunked
+        self.status = status
+        verdict = self.verdict
+        limits = b"" if verdict is None or not verdict.limit else _limit_lines(verdict)
+        return response_head(
+            status,
+            lines=b"%bx-request-id: %b\r\n%b%b%b" % (lines, self.id.encode(), limits, self._cors(), self._date()),
+            content_length=length,
+            chunked=chunked,
+            close=self._closes,
+        )
+
+    def _date(self) -> bytes:
+        return self.connection.service.clock.date
+
+    def _cors(self) -> bytes:
+        cors = self.router.snapshot.server.cors
+        return cors_lines(cors, self.connection.request.headers.get(b"origin", b"")) if cors.origins else b""
+
+    def answer(self, status: int, body: bytes, lines: bytes = _JSON) -> None:
+        """The whole answer, held until the record is noted."""
+        self.last = self._head(status, lines, len(body), chunked=False) + (b"" if self._is_head_only else body)
+
+    @property
+    def _is_head_only(self) -> bool:
+        return self.connection.request.method == b"HEAD"
+
+    def start(self, status: int, lines: bytes, length: int | None = None) -> None:
+        """The beginning of an answer that comes in pieces: of `length` bytes, or of unknown length."""
+        request = self.connection.request
+        chunked = length is None and request.version_minor == 1
+        if length is None and not chunked:
+            self.connection.poisoned = True  # HTTP/1.0 has no other end for it than the connection's
+        self._send(self._head(status, lines, length, chunked=chunked))
+
+    def write(self, data: bytes) -> None:
+        """A piece of an answer that was started."""
+        if self._chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        self._send(data)
+
+    def hold(self, data: bytes) -> None:
+        """The last piece of an answer that was started."""
+        if self._chunked:
+            self.last = (b"%x\r\n%b\r\n" % (len(data), data) if data else b"") + LAST_CHUNK
+        else:
+            self.last = data
+
+    def fail(self, error: GatewayError) -> None:
+        """Turns `error` into the answer, or into the in-band end of a stream, in the client's format."""
+        self.error = error.reason or error.type
+        if error.close:
+            self.connection.poisoned = True
+        if not self._sent:
+            lines = _JSON
+            if error.retry_after is not None:
+                lines += b"retry-after: %d\r\n" % max(1, -int(-error.retry_after // 1))
+            if error.status == 405:
+                lines += b"allow: GET, HEAD, POST, OPTIONS\r\n"
+            self.answer(error.status, write_error(error, self.id), lines)
+        elif self.stream:
+            self.hold(write_stream_error(error, self.id))
+        else:
+            self.broken = True  # part of a plain body is out: only a cut connection can say that it is not whole
+
+    def cut(self) -> None:
+        """The process ends before the answer does: what was begun ends in an error, and the record is noted."""
+        self.fail(Unavailable("The gateway is shutting down.", retry_after=1))
+        self.flow.close()
+
+    def _send(self, data: bytes) -> None:
+        if not self._sent:
+            self._sent = True
+            self.first_byte_at = monotonic_ns()
+        self.bytes_out += len(data)
+        self.connection.write(data)
+
+    def finish(self) -> None:
+        """Hands over the last held piece and lets the connection go on. Runs after the record is noted."""
+        connection = self.connection
+        if not connection.gone:
+            if self.broken:
+                connection.abort()
+            elif self.last:
+                connection.write(self.last)
+        connection.done(keep_alive=not self._closes)
+
+
+def _limit_lines(verdict: Verdict) -> bytes:
+    """OpenAI's names; the reset is a duration such as `1.5s`."""
+    reset = f"{verdict.reset_ns / 1e9:.3f}".rstrip("0").rstrip(".")
+    return (
+        f"x-ratelimit-limit-requests: {verdict.limit}\r\n"
+        f"x-ratelimit-remaining-requests: {verdict.remaining}\r\n"
+        f"x-ratelimit-reset-requests: {reset}s\r\n"
+    ).encode()

@@ -1,0 +1,133 @@
+"""The routes: which path is which operation, and the few answers that need no caller."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+from gateline.formats.openai_error import write_error
+from gateline.gateway.cors import cors_lines
+from gateline.gateway.exchange import Exchange
+from gateline.gateway.models import PATH as MODELS
+from gateline.gateway.pipeline import Pipeline
+from gateline.gateway.router import Router
+from gateline.model.errors import GatewayError, MethodNotAllowed, NotFound
+from gateline.net.flow import Flow
+from gateline.net.server import ClientConnection
+from gateline.store.columns import unknown_caller_field
+from gateline.wire.http1_write import response_head
+
+CALLS = {
+    b"/v1/chat/completions": "chat.completions",
+    b"/v1/completions": "completions",
+    b"/v1/embeddings": "embeddings",
+}
+_JSON = b"content-type: application/json\r\n"
+_TEXT = b"content-type: text/plain\r\n"
+_PREFLIGHT = (
+    b"access-control-allow-methods: GET, POST, OPTIONS\r\n"
+    b"access-control-allow-headers: authorization, content-type, x-api-key, api-key, x-goog-api-key, openai-beta\r\n"
+    b"access-control-max-age: 600\r\n"
+)
+
+
+class Front:
+    """A worker's handler of requests. `router` is replaced whole by each new configuration."""
+
+    def __init__(
+        self, pipeline: Pipeline, router: Router, cells: memoryview[int], crashed: Callable[[BaseException], None]
+    ) -> None:
+        self._pipeline = pipeline
+        self.router = router
+        self._cells = cells
+        self._crashed = crashed
+        self.live: set[Exchange] = set()
+        self.ready = True
+        self._prefix = f"req_{os.getpid():x}{time.time_ns():x}".ljust(24, "0")
+        self._number = 0
+
+    def begin(self, connection: ClientConnection) -> None:
+        """Starts the request's flow, or answers at once where no caller is needed."""
+        request = connection.request
+        path = request.path
+        operation = CALLS.get(path)
+        if operation is not None and request.method == b"POST":
+            self._start(connection, operation)
+        elif (path == MODELS or path.startswith(b"/v1/models/")) and request.method in {b"GET", b"HEAD"}:
+            self._start(connection, "models")
+        else:
+            self._answer_unknown(connection)
+
+    def _start(self, connection: ClientConnection, operation: str) -> None:
+        flow = Flow(self._crashed)
+        router = self.router
+        exchange = Exchange(connection, self.next_id(), operation, router, flow)
+        exchange.ends_at = connection.service.clock.now + router.snapshot.server.request_timeout
+        connection.flow = flow
+        self.live.add(exchange)
+        flow.start(self._run(exchange))
+
+    async def _run(self, exchange: Exchange) -> None:
+        try:
+            await self._pipeline.handle(exchange)
+        finally:
+            self.live.discard(exchange)
+
+    def next_id(self) -> str:
+        self._number += 1
+        return f"{self._prefix}{self._number:x}"
+
+    def check_deadlines(self, now: float) -> None:
+        """Wakes every exchange that has waited long enough; it finds out itself for what."""
+        for exchange in tuple(self.live):
+            if now > exchange.wake_at or now > exchange.ends_at:
+                exchange.flow.wake()
+
+    # --- answers without a caller ---
+
+    def refusal(self, connection: ClientConnection, error: GatewayError) -> bytes:
+        """The whole response to bytes that never became a request."""
+        return self._refuse(error, b"", close=True)
+
+    def _answer_unknown(self, connection: ClientConnection) -> None:
+        request = connection.request
+        keep = connection.keeps_alive
+        path, method = request.path, request.method
+        if method == b"OPTIONS":
+            answer = self._preflight(connection, close=not keep)
+        elif path == b"/livez" and method in {b"GET", b"HEAD"}:
+            answer = self._text(200, b"ok\n", close=not keep, head_only=method == b"HEAD")
+        elif path == b"/readyz" and method in {b"GET", b"HEAD"}:
+            ready = self.ready
+            status, text = (200, b"ready\n") if ready else (503, b"draining\n")
+            answer = self._text(status, text, close=not keep, head_only=method == b"HEAD")
+        elif path in CALLS or path == MODELS or path.startswith(b"/v1/models/"):
+            allowed = "POST" if path in CALLS else "GET"
+            error = MethodNotAllowed(f"This path takes {allowed}, not {method.decode()}.")
+            answer = self._refuse(error, b"allow: %b, OPTIONS\r\n" % allowed.encode(), close=not keep)
+        else:
+            answer = self._refuse(
+                NotFound(f"No such path: {path[:200].decode('ascii')}. The API is under /v1."), b"", close=not keep
+            )
+        connection.write(answer)
+        connection.done(keep_alive=keep)
+
+    def _refuse(self, error: GatewayError, lines: bytes, *, close: bool) -> bytes:
+        self._cells[unknown_caller_field(error.status)] += 1
+        request_id = self.next_id()
+        body = write_error(error, request_id)
+        lines = b"%b%bx-request-id: %b\r\n" % (_JSON, lines, request_id.encode())
+        return response_head(error.status, lines=lines, content_length=len(body), close=close) + body
+
+    def _text(self, status: int, text: bytes, *, close: bool, head_only: bool) -> bytes:
+        lines = b"%bx-request-id: %b\r\n" % (_TEXT, self.next_id().encode())
+        head = response_head(status, lines=lines, content_length=len(text), close=close)
+        return head if head_only else head + text
+
+    def _preflight(self, connection: ClientConnection, *, close: bool) -> bytes:
+        origin = connection.request.headers.get(b"origin", b"")
+        cors = cors_lines(self.router.snapshot.server.cors, origin)
+        lines = cors + _PREFLIGHT if cors else b"allow: GET, HEAD, POST, OPTIONS\r\n"
+        lines += b"x-request-id: %b\r\n" % self.next_id().encode()
+        return response_head(204, lines=lines, close=close)

@@ -1,0 +1,161 @@
+"""The keys this worker knows: a table fed by numbered changes, and by a question to the control plane on a miss.
+
+A worker opens no database. An answer older than the last change of its key is dropped, so a look-up that was under way
+cannot bring a revoked key back. When the control plane falls silent the table goes on serving what it has for a while
+(`unverified_for`), then refuses: a store that is down is a 503, never a 401.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from gateline.model.errors import Unavailable
+from gateline.model.feed import Beat, Changed, Found, Hello, Lookup, Publish, Seen, ToWorker
+from gateline.model.key import Key
+from gateline.net.clock import Clock
+from gateline.net.flow import Flow
+from gateline.net.link import Link
+
+_KEYS = 262_144  # known keys a worker keeps; the one learned first goes first
+_ABSENT = 65_536  # hashes known to belong to no key
+_ABSENT_SECONDS = 10.0
+_ASKING = 8_192  # look-ups under way at once
+_SILENT = 2.0  # seconds without a beat after which the table counts as unverified
+_PATIENCE = 5.0  # seconds a request waits for its key's look-up
+
+
+class Question:
+    """One look-up under way, shared by all requests with the same key."""
+
+    __slots__ = ("answered", "asked", "flows", "key")
+
+    def __init__(self, now: float) -> None:
+        self.asked = now
+        self.flows: list[Flow] = []
+        self.answered = False
+        self.key: Key | None = None
+
+
+class KeyTable:
+    """`find` answers from memory; `ask` starts or joins a look-up. `publish` gets each new configuration's bytes."""
+
+    def __init__(self, socket_path: Path, worker: int, clock: Clock, publish: Callable[[int, bytes], None]) -> None:
+        self._keys: dict[bytes, Key] = {}
+        self._absent: dict[bytes, float] = {}
+        self._questions: dict[bytes, Question] = {}
+        self._clock = clock
+        self._worker = worker
+        self._publish = publish
+        self._changed = 0
+        self._heard = clock.now
+        self.snapshot_version = 0
+        self.unverified_for = 30.0
+        self._link = Link(socket_path, ToWorker, receive=self._receive, opened=self._opened, lost=self._lost)
+        clock.every_tick(self._expire)
+
+    def start(self) -> None:
+        self._link.start()
+
+    def close(self) -> None:
+        self._link.close()
+
+    def find(self, digest: bytes) -> Key | None:
+        """The key if it is known. Raises Unavailable when it may have been revoked without our hearing of it."""
+        key = self._keys.get(digest)
+        if key is not None and self._clock.now - self._heard > _SILENT:
+            self._check_silence()
+        return key
+
+    def is_absent(self, digest: bytes) -> bool:
+        until = self._absent.get(digest)
+        return until is not None and until > self._clock.now
+
+    def ask(self, digest: bytes, flow: Flow) -> Question:
+        """Raises Unavailable when too many look-ups are under way."""
+        question = self._questions.get(digest)
+        if question is None:
+            if len(self._questions) >= _ASKING:
+                raise Unavailable("Too many unknown keys are being looked up: try again.", retry_after=1)
+            question = self._questions[digest] = Question(self._clock.now)
+            self._link.send(Lookup(digest))
+        question.flows.append(flow)
+        return question
+
+    def gave_up(self, question: Question) -> bool:
+        """No answer will come to this question any more."""
+        return self._clock.now - question.asked > _PATIENCE
+
+    def _check_silence(self) -> None:
+        if self._clock.now - self._heard > _SILENT + self.unverified_for:
+            raise Unavailable("Keys cannot be verified at the moment: try again shortly.", retry_after=2)
+
+    # --- the feed ---
+
+    def _opened(self) -> None:
+        # Changes may have been missed while there was no connection: everything is asked for again.
+        self._keys.clear()
+        self._absent.clear()
+        self._changed = 0
+        self._link.send(Hello(self._worker, os.getpid(), self.snapshot_version))
+        for digest in self._questions:
+            self._link.send(Lookup(digest))
+
+    def _lost(self) -> None:
+        pass  # `_heard` grows old by itself
+
+    def _receive(self, message: ToWorker) -> None:
+        self._heard = self._clock.now
+        if isinstance(message, Found):
+            self._found(message)
+        elif isinstance(message, Changed):
+            self._apply(message.key)
+        elif isinstance(message, Publish):
+            self._publish(message.version, message.snapshot)
+            self._acknowledge()
+        elif isinstance(message, Beat):
+            self._changed = max(self._changed, message.changed)
+
+    def _apply(self, key: Key) -> None:
+        self._changed = max(self._changed, key.changed)
+        self._absent.pop(key.hash, None)
+        known = self._keys.get(key.hash)
+        if known is None or known.changed < key.changed:
+            self._keep(key)
+        self._acknowledge()
+
+    def _found(self, found: Found) -> None:
+        question = self._questions.pop(found.hash, None)
+        known = self._keys.get(found.hash)
+        key = found.key
+        if known is not None and known.changed > found.changed:
+            key = known  # changed while we asked
+        elif key is not None:
+            self._keep(key)
+        else:
+            if len(self._absent) >= _ABSENT:
+                del self._absent[next(iter(self._absent))]
+            self._absent[found.hash] = self._clock.now + _ABSENT_SECONDS
+        if question is not None:
+            self._answer(question, key)
+
+    def _keep(self, key: Key) -> None:
+        if len(self._keys) >= _KEYS and key.hash not in self._keys:
+            del self._keys[next(iter(self._keys))]
+        self._keys[key.hash] = key
+
+    def _answer(self, question: Question, key: Key | None) -> None:
+        question.answered = True
+        question.key = key
+        for flow in question.flows:
+            flow.wake()
+
+    def _acknowledge(self) -> None:
+        self._link.send(Seen(self._changed, self.snapshot_version))
+
+    def _expire(self, now: float) -> None:
+        late = [digest for digest, question in self._questions.items() if now - question.asked > _PATIENCE]
+        for digest in late:
+            for flow in self._questions.pop(digest).flows:
+                flow.wake()

@@ -1,0 +1,55 @@
+"""The life of a request, in order. `docs/request.md` follows this file line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateline.gateway.admit import Admit
+from gateline.gateway.attempt import Attempts
+from gateline.gateway.exchange import ClientGone, Exchange
+from gateline.gateway.identify import Identify
+from gateline.gateway.models import list_models
+from gateline.gateway.plan import plan
+from gateline.gateway.read import read
+from gateline.gateway.record import Recorder
+from gateline.model.errors import GatewayError, Internal
+
+
+class Pipeline:
+    """The stages of one worker. `on_defect` is told of errors that are ours, with the request's id."""
+
+    def __init__(
+        self,
+        identify: Identify,
+        admit: Admit,
+        attempts: Attempts,
+        recorder: Recorder,
+        on_defect: Callable[[str, BaseException], None],
+    ) -> None:
+        self._identify = identify
+        self._admit = admit
+        self._attempts = attempts
+        self._recorder = recorder
+        self._on_defect = on_defect
+
+    async def handle(self, exchange: Exchange) -> None:
+        try:
+            await self._identify(exchange)  # key -> principal; memory only, but for a key's first call
+            self._admit(exchange)  # limits, before the body is read: a refused caller costs nothing more
+            if exchange.operation == "models":
+                list_models(exchange)
+            else:
+                await read(exchange)  # the body, peeked; its bytes are kept for pass-through
+                plan(exchange)  # the model, allowed for this principal; its targets follow lazily
+                await self._attempts.run(exchange)  # connect, send, relay; retry and fall back until visible
+        except GatewayError as error:
+            exchange.fail(error)  # in the client's own format
+        except ClientGone:
+            pass  # nobody to answer; the record says so
+        except Exception as defect:  # noqa: BLE001 - the request's boundary: our defect is a 500 here and a line in the log
+            self._on_defect(exchange.id, defect)
+            exchange.fail(Internal("The gateway failed. The log has the reason under this request's id."))
+        finally:
+            self._recorder.note(exchange)  # exactly one record once the caller is known
+            self._admit.leave(exchange)
+            exchange.finish()  # only now the last held piece leaves

@@ -1,0 +1,169 @@
+"""The configuration as this worker runs it: each target with its connections, its ready-made request head, its load.
+
+Made from a snapshot between requests. Pools and engine links are kept from one configuration to the next where their
+provider has not changed, so a reload costs no connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gateline.formats.openai_models import Status
+from gateline.model.call import Operation
+from gateline.model.snapshot import Model, Provider, Snapshot, Target
+from gateline.net.clock import Clock
+from gateline.net.connect import Connector, proxy_for
+from gateline.net.egress import EgressPolicy
+from gateline.net.enginelink import EngineLink
+from gateline.net.pool import OriginPool
+from gateline.providers.table import TABLE, authorization, request_target
+from gateline.store.columns import row_base
+from gateline.wire.http1_write import request_head
+
+_OPERATIONS: tuple[Operation, ...] = ("chat.completions", "completions", "embeddings")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_AGENT = b"User-Agent: gateline\r\n"
+
+
+class TargetRoute:
+    """One target. `in_flight` counts this worker's calls on it; until `cooling_until` (monotonic seconds) others are
+    asked first. `heads` are request heads up to the request id, by operation; `paths` the engine's, by operation."""
+
+    __slots__ = (
+        "asks_usage", "base", "cooling_until", "engine", "failures", "heads", "in_flight", "label", "paths", "pool",
+        "provider", "target",
+    )  # fmt: skip
+
+    def __init__(self, target: Target, pool: OriginPool | None, engine: EngineLink | None) -> None:
+        provider = target.provider
+        self.target = target
+        self.provider = provider
+        self.label = target.label
+        self.base = row_base(target.row)
+        self.pool = pool
+        self.engine = engine
+        self.in_flight = 0
+        self.failures = 0
+        self.cooling_until = 0.0
+        self.asks_usage = TABLE[provider.kind].sends_stream_options
+        self.paths = {operation: request_target(provider, operation).decode() for operation in _OPERATIONS}
+        self.heads = {operation: _head(provider, operation) for operation in _OPERATIONS} if engine is None else {}
+
+
+def _head(provider: Provider, operation: Operation) -> bytes:
+    """Everything of the request head that does not depend on the request, ending in the request id's name."""
+    host = f"[{provider.host}]" if ":" in provider.host else provider.host
+    if provider.port != _DEFAULT_PORTS[provider.scheme]:
+        host = f"{host}:{provider.port}"
+    path = request_target(provider, operation)
+    lines = authorization(provider) + _AGENT
+    proxy = proxy_for(provider) if provider.scheme == "http" else None
+    head = request_head(b"POST", path, host.encode(), lines=lines)[:-2]
+    if proxy is not None:
+        # A plain upstream behind a proxy is asked for in absolute form (RFC 9112, section 3.2.2).
+        head = head.replace(b"POST ", b"POST http://" + host.encode(), 1)
+        if proxy.authorization:
+            head += b"Proxy-Authorization: " + proxy.authorization.encode() + b"\r\n"
+    return head + b"X-Request-Id: "
+
+
+Targets = dict[Target, TargetRoute]
+
+
+class ModelRoute:
+    """A public name: its targets here, and the names to fall back to."""
+
+    __slots__ = ("base", "model", "targets")
+
+    def __init__(self, model: Model, targets: list[TargetRoute]) -> None:
+        self.model = model
+        self.targets = targets
+        self.base = row_base(model.row)
+
+    def status(self) -> Status:
+        """ "ready" when one of its targets can answer now, else the state of its engine."""
+        states = {target.engine.state.state if target.engine else "ready" for target in self.targets}
+        return "ready" if "ready" in states else "loading" if "loading" in states else "failed"
+
+
+class Router:
+    """All routes of one snapshot. `find` is the only way from a name to a model: always within a tenant."""
+
+    def __init__(self, snapshot: Snapshot, tenants: dict[str, dict[str, ModelRoute]], targets: Targets) -> None:
+        self.snapshot = snapshot
+        self.targets = targets
+        self._tenants = tenants
+
+    def find(self, tenant: str, name: str) -> ModelRoute | None:
+        models = self._tenants.get(tenant)
+        return None if models is None else models.get(name)
+
+    def models(self, tenant: str) -> dict[str, ModelRoute]:
+        return self._tenants.get(tenant, {})
+
+
+class Upstreams:
+    """The pools and engine links of a worker, by provider and by name, and the routers made over them."""
+
+    def __init__(self, connector: Connector, clock: Clock, engine_socket: Callable[[str], Path]) -> None:
+        self._connector = connector
+        self._clock = clock
+        self._engine_socket = engine_socket
+        self.pools: dict[Provider, OriginPool] = {}
+        self.engines: dict[str, EngineLink] = {}
+        self._next_sweep = 0.0
+        clock.every_tick(self._sweep)
+
+    def build(self, snapshot: Snapshot, before: Router | None) -> Router:
+        """Routes for `snapshot`. What targets of `before` have learned (load, cool-down) goes on with them.
+
+        Raises ValueError when the snapshot holds what no compiler of this version writes."""
+        self._connector.egress = EgressPolicy(snapshot.egress_allow)
+        known = before.targets if before is not None else {}
+        targets: dict[Target, TargetRoute] = {}
+        tenants = {
+            tenant: {name: self._model(model, known, targets) for name, model in models.items()}
+            for tenant, models in snapshot.models.items()
+        }
+        router = Router(snapshot, tenants, targets)
+        self._retire({target.provider for target in targets})
+        return router
+
+    def _model(self, model: Model, known: Targets, targets: Targets) -> ModelRoute:
+        routes: list[TargetRoute] = []
+        for target in model.targets:
+            route = targets.get(target)
+            if route is None:
+                route = targets[target] = known.get(target) or self._target(target)
+            routes.append(route)
+        return ModelRoute(model, routes)
+
+    def _target(self, target: Target) -> TargetRoute:
+        provider = target.provider
+        if provider.engine:
+            name = provider.engine
+            engine = self.engines.get(name)
+            if engine is None:
+                engine = self.engines[name] = EngineLink(name, self._engine_socket(name))
+                engine.start()
+            return TargetRoute(target, None, engine)
+        pool = self.pools.get(provider)
+        if pool is None:
+            pool = self.pools[provider] = OriginPool(provider, self._connector, self._clock)
+        return TargetRoute(target, pool, None)
+
+    def _retire(self, used: set[Provider]) -> None:
+        for provider in [provider for provider in self.pools if provider not in used]:
+            self.pools.pop(provider).close()
+
+    def _sweep(self, now: float) -> None:
+        if now >= self._next_sweep:
+            self._next_sweep = now + 1.0
+            for pool in self.pools.values():
+                pool.sweep(now)
+
+    def close(self) -> None:
+        self._retire(set())
+        for engine in self.engines.values():
+            engine.close()

@@ -1,0 +1,59 @@
+"""Messages between a worker and the control plane, one a frame, on `run/feed.sock`. Tagged MessagePack arrays.
+
+A worker says `Hello`, asks `Lookup` for keys it does not know and acknowledges with `Seen`. The control plane sends a
+`Publish` when the configuration changes, a `Changed` for each change of a key, in order, and a `Beat` every 250 ms.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateline.model.key import Key
+
+
+class Hello(msgspec.Struct, array_like=True, tag=1):
+    """First frame of a worker. `snapshot` is the version it runs (0: none)."""
+
+    worker: int
+    pid: int
+    snapshot: int
+
+
+class Lookup(msgspec.Struct, array_like=True, tag=2):
+    hash: bytes
+
+
+class Seen(msgspec.Struct, array_like=True, tag=3):
+    """The worker has applied every key change up to `changed` and runs snapshot `snapshot`."""
+
+    changed: int
+    snapshot: int
+
+
+class Publish(msgspec.Struct, array_like=True, tag=4):
+    """A new configuration: `snapshot` is `model.snapshot.encode`d."""
+
+    version: int
+    snapshot: bytes
+
+
+class Changed(msgspec.Struct, array_like=True, tag=5):
+    key: Key
+
+
+class Found(msgspec.Struct, array_like=True, tag=6):
+    """The answer to a `Lookup`, true as of change number `changed`; `key` is None when there is no such key."""
+
+    hash: bytes
+    key: Key | None
+    changed: int
+
+
+class Beat(msgspec.Struct, array_like=True, tag=7):
+    """The control plane is alive and `changed` is the number of its last key change."""
+
+    changed: int
+
+
+ToControl = Hello | Lookup | Seen
+ToWorker = Publish | Changed | Found | Beat

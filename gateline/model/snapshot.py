@@ -1,0 +1,113 @@
+"""The configuration as the data plane reads it: compiled once, immutable, swapped whole.
+
+Everything a request needs is resolved here by the control plane: addresses parsed, prices looked up, metric rows
+assigned, fallbacks checked. It holds provider secrets: its bytes are written with mode 0600 and never logged.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateline.model.usage import Price
+
+DEFAULT_TENANT = "default"
+
+
+class Provider(msgspec.Struct, frozen=True):
+    """One upstream account. `kind` is a row of `providers/table.py`. `path` is the base URL's path without a final `/`.
+
+    `engine` names the local engine instead of an address (kind `local`). `named` says that the configuration names
+    this host literally, which is what lets a private address through the egress policy.
+    """
+
+    name: str
+    kind: str
+    scheme: str = ""
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    api_key: str = ""
+    engine: str = ""
+    connect_timeout: float = 5.0
+    first_byte_timeout: float = 120.0
+    idle_timeout: float = 60.0
+    total_timeout: float = 600.0
+    verify_tls: bool = True
+    ca_file: str = ""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where a call may go: a provider and the model's name there. `row` is its row in the metric columns."""
+
+    provider: Provider
+    model: str
+    weight: int
+    row: int
+    price: Price | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.provider.name}/{self.model}"
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A public name and its targets. `row` counts what reached no target. `created` is a Unix time in seconds."""
+
+    name: str
+    targets: tuple[Target, ...]
+    fallbacks: tuple[str, ...] = ()
+    row: int = 0
+    created: int = 0
+
+
+class Cors(msgspec.Struct, frozen=True):
+    """Origins allowed to call from a browser; `*` allows all; none answers no CORS header at all."""
+
+    origins: tuple[str, ...] = ()
+
+
+class Server(msgspec.Struct, frozen=True):
+    """Limits and deadlines of the client side. Sizes in bytes, times in seconds."""
+
+    head_bytes: int = 65_536
+    head_count: int = 100
+    body_bytes: int = 32 * 1024 * 1024
+    head_timeout: float = 10.0
+    body_timeout: float = 60.0
+    idle_timeout: float = 75.0
+    request_timeout: float = 900.0
+    write_timeout: float = 60.0
+    drain_delay: float = 5.0
+    grace: float = 600.0
+    connections: int = 20_000
+    cors: Cors = Cors()
+    tls_certificate: str = ""
+    tls_key: str = ""
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """Tries per target before the next one, and the jittered back-off between them, in seconds."""
+
+    attempts: int = 2
+    base: float = 0.1
+    cap: float = 2.0
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """`models` is keyed by tenant, then public name. `egress_allow` lists networks the configuration opens."""
+
+    version: int
+    models: dict[str, dict[str, Model]]
+    server: Server = Server()
+    retry: Retry = Retry()
+    egress_allow: tuple[str, ...] = ()
+    unverified_keys_for: float = 30.0
+
+
+def encode(snapshot: Snapshot) -> bytes:
+    return msgspec.msgpack.encode(snapshot)
+
+
+def decode(raw: bytes) -> Snapshot:
+    """Raises msgspec.ValidationError when `raw` was written by another version of the program."""
+    return msgspec.msgpack.decode(raw, type=Snapshot)

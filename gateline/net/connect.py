@@ -1,0 +1,165 @@
+"""Opens connections to upstreams: DNS, address policy, proxies from the environment, TLS, one deadline over all."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar, cast
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from gateline.model.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from gateline.model.snapshot import Provider
+from gateline.net.dns import Resolver
+from gateline.net.egress import EgressPolicy, is_address
+from gateline.net.tls import ResumingContext, client_context
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
+_PROXY_HEAD = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy of the environment. `authorization` is a ready header value, empty without credentials."""
+
+    host: str
+    port: int
+    authorization: str = ""
+
+
+def proxy_for(provider: Provider) -> Proxy | None:
+    """The proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name for an upstream. Loopback never goes through one."""
+    if provider.host in {"localhost", "127.0.0.1", "::1"} or proxy_bypass(provider.host):
+        return None
+    url = getproxies().get(provider.scheme)
+    if not url:
+        return None
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if not parts.hostname:
+        return None
+    authorization = ""
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        authorization = "Basic " + b64encode(pair.encode()).decode()
+    return Proxy(parts.hostname, parts.port or 80, authorization)
+
+
+class Connector:
+    """Opens sockets for the pools. One a worker: it holds the resolver, the policy and the TLS contexts."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, egress: EgressPolicy) -> None:
+        self._loop = loop
+        self._resolver = Resolver(loop)
+        self._contexts: dict[tuple[bool, str], ResumingContext] = {}
+        self.egress = egress
+
+    def context(self, provider: Provider) -> ResumingContext:
+        key = (provider.verify_tls, provider.ca_file)
+        context = self._contexts.get(key)
+        if context is None:
+            context = self._contexts[key] = client_context(verify=key[0], ca_file=key[1])
+        return context
+
+    def remember_session(self, provider: Provider, transport: asyncio.Transport) -> None:
+        """Keeps the TLS session of a connection that has carried a reply, for the next handshake with its host."""
+        if provider.scheme == "https":
+            self.context(provider).remember(provider.host, transport.get_extra_info("ssl_object"))
+
+    async def connect(self, provider: Provider, make: Callable[[], P]) -> P:
+        """A connected protocol. Raises UpstreamError saying which step failed; never an OSError."""
+        try:
+            async with asyncio.timeout(provider.connect_timeout):
+                return await self._connect(provider, make)
+        except TimeoutError:
+            raise UpstreamTimeout(
+                f"Connecting to {provider.host}:{provider.port} took over {provider.connect_timeout:g} s."
+            ) from None
+        except UpstreamError:
+            raise
+        except ssl.SSLError as error:
+            raise UpstreamUnreachable(f"TLS with {provider.host}:{provider.port} failed: {error.reason}.") from None
+        except OSError as error:
+            reason = error.strerror or str(error) or type(error).__name__
+            raise UpstreamUnreachable(f"Cannot connect to {provider.host}:{provider.port}: {reason}.") from None
+
+    async def _connect(self, provider: Provider, make: Callable[[], P]) -> P:
+        proxy = proxy_for(provider)
+        tls = self.context(provider) if provider.scheme == "https" else None
+        if proxy is not None:
+            return await self._through_proxy(provider, proxy, tls, make)
+        addresses = await self._resolver.resolve(provider.host)
+        last: OSError | None = None
+        for address in addresses:
+            self.egress.check(address, host=provider.host)
+            try:
+                _, protocol = await self._loop.create_connection(
+                    make, address, provider.port, ssl=tls, server_hostname=provider.host if tls else None
+                )
+            except OSError as error:
+                last = error
+            else:
+                return protocol
+        raise last or OSError("no address")
+
+    async def _through_proxy(
+        self, provider: Provider, proxy: Proxy, tls: ssl.SSLContext | None, make: Callable[[], P]
+    ) -> P:
+        """Plain upstreams are asked for in absolute form (their request heads say so); TLS ones through CONNECT.
+
+        The proxy resolves the name, so only a literal address can be held against the policy here; the proxy itself is
+        named by whoever set the environment."""
+        if is_address(provider.host):
+            self.egress.check(provider.host, host=provider.host)
+        if tls is None:
+            _, protocol = await self._loop.create_connection(make, proxy.host, proxy.port)
+            return protocol
+        transport, tunnel = await self._loop.create_connection(_Tunnel, proxy.host, proxy.port)
+        try:
+            await tunnel.open(f"{provider.host}:{provider.port}", proxy.authorization)
+            protocol = make()
+            upgraded = await self._loop.start_tls(transport, protocol, tls, server_hostname=provider.host)
+        except BaseException:
+            transport.abort()
+            raise
+        if upgraded is None:
+            raise OSError("the proxy closed the tunnel")
+        protocol.connection_made(upgraded)
+        return protocol
+
+
+class _Tunnel(asyncio.Protocol):
+    """The CONNECT exchange with a proxy, before TLS takes the transport over."""
+
+    def __init__(self) -> None:
+        self._reply = bytearray()
+        self._done: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._reply += data
+        if self._done.done():
+            return
+        if b"\r\n\r\n" in self._reply:
+            self._done.set_result(bytes(self._reply))
+        elif len(self._reply) > _PROXY_HEAD:
+            self._done.set_exception(OSError("the proxy's reply is too long"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._done.done():
+            self._done.set_exception(OSError("the proxy closed the connection"))
+
+    async def open(self, authority: str, authorization: str) -> None:
+        assert self._transport is not None
+        line = f"proxy-authorization: {authorization}\r\n" if authorization else ""
+        self._transport.write(f"CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n{line}\r\n".encode())
+        reply = await self._done
+        parts = reply.split(b" ", 2)
+        if len(parts) < 2 or parts[1] != b"200" or not reply.endswith(b"\r\n\r\n"):
+            raise OSError(f"the proxy refused the tunnel: {reply[:12].decode('latin-1')!r}")

@@ -1,0 +1,62 @@
+"""Name resolution beside the path: answers are kept, refreshed in the background, and used while that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass, field
+
+_FRESH = 30.0  # seconds an answer is used without asking again
+_STALE = 600.0  # seconds an old answer still serves while the resolver is silent
+_ENTRIES = 4_096
+
+
+@dataclass(slots=True)
+class _Answer:
+    addresses: list[str]
+    at: float
+    refreshing: asyncio.Task[list[str]] | None = field(default=None)
+
+
+class Resolver:
+    """Caches `getaddrinfo`, which runs in the loop's thread pool. At most 4,096 names; the oldest goes first."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._answers: dict[str, _Answer] = {}
+        self._asking: dict[str, asyncio.Task[list[str]]] = {}
+
+    async def resolve(self, host: str) -> list[str]:
+        """Addresses of `host`, best first. Raises OSError when there are none."""
+        answer = self._answers.get(host)
+        now = self._loop.time()
+        if answer is None or now - answer.at > _STALE:
+            return await self._ask(host)
+        if now - answer.at > _FRESH and answer.refreshing is None:
+            answer.refreshing = self._ask(host)
+            answer.refreshing.add_done_callback(lambda task: self._refreshed(answer, task))
+        return answer.addresses
+
+    def _refreshed(self, answer: _Answer, task: asyncio.Task[list[str]]) -> None:
+        answer.refreshing = None
+        if not task.cancelled():
+            task.exception()  # seen: the old answer goes on serving until it is stale
+
+    def _ask(self, host: str) -> asyncio.Task[list[str]]:
+        """One question a name at a time, however many ask."""
+        task = self._asking.get(host)
+        if task is None:
+            task = self._asking[host] = self._loop.create_task(self._look_up(host))
+            task.add_done_callback(lambda _: self._asking.pop(host, None))
+        return task
+
+    async def _look_up(self, host: str) -> list[str]:
+        found = await self._loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+        if not addresses:
+            raise OSError(f"{host} has no address")
+        self._answers.pop(host, None)
+        if len(self._answers) >= _ENTRIES:
+            del self._answers[next(iter(self._answers))]
+        self._answers[host] = _Answer(addresses, self._loop.time())
+        return addresses

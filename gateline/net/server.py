@@ -1,0 +1,431 @@
+"""The client's side of the wire: one HTTP/1.1 connection, from bytes to requests and back.
+
+What it knows: heads, bodies, keep-alive, pipelining, deadlines, back-pressure, and how to end a connection so that the
+last answer is seen. What a request means is its handler's business. The parser is fed heads only, one request at a
+time; bodies are cut here, so nothing of a next request is ever parsed while one runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Protocol, cast
+
+import httptools
+
+from gateline.model.errors import BadWire, GatewayError, HeadTooLarge, TooLarge, TooSlow
+from gateline.model.snapshot import Server
+from gateline.net.clock import Clock
+from gateline.net.flow import Flow
+from gateline.wire.dechunk import Dechunker
+from gateline.wire.http1 import HeadGuard, RequestHead, check_request_head
+
+_PIPELINED = 65_536  # bytes of later requests kept while one runs
+_LINGER_BYTES = 1_048_576
+_LINGER_SECONDS = 2.0
+_UNASKED_BODY = 262_144  # bytes of a body taken before its handler asks for it
+_BODY_RATE = 65_536  # bytes a second below which a body counts as slow, beyond `body_timeout`
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_NOTSENT_LOWAT = 65_536
+
+HEAD, BODY, BUSY, LINGER, CLOSED = range(5)
+
+
+class Handler(Protocol):
+    """What a worker does with requests. Both run inside the connection's callbacks and never wait."""
+
+    def begin(self, connection: ClientConnection) -> None:
+        """A request's head is whole: `connection.request`."""
+
+    def refusal(self, connection: ClientConnection, error: GatewayError) -> bytes:
+        """The whole response to what never became a request."""
+
+
+class Service:
+    """What all connections of a worker share. `open` counts them, and `opened` is told at every change, since other
+    workers go by it; `limits` is replaced when the configuration is."""
+
+    def __init__(self, clock: Clock, limits: Server, handler: Handler, opened: Callable[[int], None]) -> None:
+        self._opened = opened
+        self.clock = clock
+        self.limits = limits
+        self.handler = handler
+        self.connections: set[ClientConnection] = set()
+        self.busy: set[ClientConnection] = set()
+        self.draining = False
+        self.open = 0
+        self.accepted = 0
+        self._sweep = 0
+        clock.every_tick(self.check_deadlines)
+
+    def count(self, change: int) -> None:
+        self.open += change
+        self._opened(self.open)
+
+    def check_deadlines(self, now: float) -> None:
+        """Connections with a request are looked at every tick, the others once a second."""
+        for connection in tuple(self.busy):
+            connection.check(now)
+        self._sweep = (self._sweep + 1) % 10
+        if self._sweep == 0:
+            for connection in tuple(self.connections):
+                if connection.stage != BUSY:
+                    connection.check(now)
+
+    def drain(self) -> None:
+        """Idle connections close now, the others with their next answer."""
+        self.draining = True
+        for connection in tuple(self.connections):
+            connection.close_if_idle()
+
+
+class ClientConnection(asyncio.Protocol):
+    """One client's connection. While a request runs its handler reads `request`, `body`, `body_complete`, `failure`,
+    `gone`, `writable`, and is told of every change through `flow`."""
+
+    __slots__ = (
+        "_dechunker",
+        "_guard",
+        "_headers",
+        "_in_head",
+        "_linger_left",
+        "_parser_url",
+        "_paused",
+        "_pending",
+        "_transport",
+        "_unwritable_since",
+        "body",
+        "body_complete",
+        "body_started",
+        "deadline",
+        "failure",
+        "flow",
+        "gone",
+        "poisoned",
+        "request",
+        "service",
+        "stage",
+        "wants_body",
+        "writable",
+    )
+
+    request: RequestHead
+    body: bytes | bytearray
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.stage = HEAD
+        self.flow: Flow | None = None
+        self.gone = False
+        self.writable = True
+        self.body = b""
+        self.body_complete = False
+        self.body_started = 0.0
+        self.failure: GatewayError | None = None
+        self.wants_body = False
+        self.poisoned = False  # nothing after this request may be read: answer it and close
+        self.deadline = 0.0
+        self._transport: asyncio.Transport | None = None
+        self._pending = bytearray()
+        self._guard = HeadGuard(service.limits.head_bytes)
+        self._in_head = False
+        self._dechunker: Dechunker | None = None
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._parser_url = b""
+        self._paused = False
+        self._unwritable_since = 0.0
+        self._linger_left = 0
+
+    # --- transport callbacks ----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport = cast("asyncio.Transport", transport)
+        service = self.service
+        service.accepted += 1
+        service.count(1)
+        service.connections.add(self)
+        self.deadline = service.clock.now + service.limits.head_timeout
+        transport.set_write_buffer_limits(high=_NOTSENT_LOWAT, low=_NOTSENT_LOWAT // 4)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _NOTSENT_LOWAT)
+
+    def data_received(self, data: bytes) -> None:
+        stage = self.stage
+        if stage == HEAD:
+            self._read_head(data)
+        elif stage == BODY:
+            self._read_body(data)
+        elif stage == BUSY:
+            self._keep(data)
+        elif stage == LINGER:
+            self._linger_left -= len(data)
+            if self._linger_left < 0:
+                self.abort()
+
+    def eof_received(self) -> bool:
+        """A client that ends its side is gone: it reads no answer that matters (and nothing says that it would)."""
+        if self.stage != LINGER:
+            self._lose()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.service.count(-1)
+        self.service.connections.discard(self)
+        self._transport = None
+        self._lose()
+        self.stage = CLOSED
+
+    def pause_writing(self) -> None:
+        self.writable = False
+        self._unwritable_since = self.service.clock.now
+
+    def resume_writing(self) -> None:
+        self.writable = True
+        if self.flow is not None:
+            self.flow.wake()
+
+    # --- reading a head ---------------------------------------------------------------------------------------------
+
+    def on_url(self, url: bytes) -> None:
+        self._parser_url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name, value))
+
+    def _read_head(self, data: bytes) -> None:
+        limits = self.service.limits
+        try:
+            found = self._guard.feed(data)
+            if found is None:
+                self._await_rest_of_head()
+                return
+            head, rest = found
+            self.request = self._parse(head, limits)
+        except GatewayError as error:
+            self._refuse(error)
+            return
+        self._in_head = False
+        self.stage = BUSY
+        self.service.busy.add(self)
+        self._start_body(rest, limits)
+        self.service.handler.begin(self)
+
+    def _await_rest_of_head(self) -> None:
+        if not self._in_head:
+            self._in_head = True
+            self.deadline = self.service.clock.now + self.service.limits.head_timeout
+
+    def _parse(self, head: bytes, limits: Server) -> RequestHead:
+        """Raises GatewayError for whatever is not a request that we answer."""
+        headers: list[tuple[bytes, bytes]] = []
+        self._headers = headers
+        self._parser_url = b""
+        parser = httptools.HttpRequestParser(self)
+        try:
+            parser.feed_data(head)
+        except httptools.HttpParserUpgrade:
+            pass  # `Upgrade:` is ignored and the request served as HTTP/1.1; CONNECT and PRI fall to the method check
+        except httptools.HttpParserError as error:
+            raise BadWire(f"The request is not valid HTTP/1.1: {error}.") from None
+        if len(headers) > limits.head_count:
+            raise HeadTooLarge(f"The request has more than {limits.head_count} header fields.")
+        return check_request_head(parser.get_method(), self._parser_url, parser.get_http_version(), headers)
+
+    def _refuse(self, error: GatewayError) -> None:
+        """Answers what never became a request, and ends the connection."""
+        self.stage = BUSY
+        self.write(self.service.handler.refusal(self, error))
+        self.linger()
+
+    # --- reading a body ---------------------------------------------------------------------------------------------
+
+    def _start_body(self, rest: bytes, limits: Server) -> None:
+        request = self.request
+        self.failure = None
+        self.wants_body = False
+        self._dechunker = None
+        length = request.content_length or 0
+        if request.chunked:
+            self.body = b""
+            self.body_complete = False
+            self._dechunker = Dechunker(limits.body_bytes)
+            self.stage = BODY
+            if rest:
+                self._read_body(rest)
+        elif length > limits.body_bytes:
+            self.body = b""
+            self.body_complete = False
+            self.poisoned = True
+            self.failure = TooLarge(
+                f"The request body has {length} bytes, over the limit of {limits.body_bytes}: send less, or raise "
+                "server.limits.body_bytes."
+            )
+        elif len(rest) == length:
+            self.body = rest
+            self.body_complete = True
+        elif len(rest) > length:
+            self.body = rest[:length]
+            self.body_complete = True
+            self._keep(rest[length:])
+        else:
+            self.body = bytearray(rest)
+            self.body_complete = False
+            self.stage = BODY
+        self.body_started = self.service.clock.now
+
+    def want_body(self) -> None:
+        """The handler waits for the body: the client is told to send it, and the body's deadline starts."""
+        self.wants_body = True
+        self.body_started = self.service.clock.now
+        if self.request.expect_continue and not self.body_complete and not self.body:
+            self.write(_CONTINUE)
+        if self._paused:
+            self._paused = False
+            if self._transport is not None:
+                self._transport.resume_reading()
+
+    def _read_body(self, data: bytes) -> None:
+        dechunker = self._dechunker
+        if self.failure is not None:
+            return  # what follows a refused body is dropped; the connection closes after the answer
+        if dechunker is not None:
+            try:
+                dechunker.feed(data)
+            except GatewayError as error:
+                self._fail_body(error)
+                return
+            self.body = dechunker.body
+            if dechunker.complete:
+                rest = dechunker.rest
+                self._dechunker = None
+                self._complete_body(rest)
+        else:
+            body = cast("bytearray", self.body)
+            missing = cast("int", self.request.content_length) - len(body)
+            if len(data) > missing:
+                body += data[:missing]
+                self._complete_body(data[missing:])
+            else:
+                body += data
+                if len(data) == missing:
+                    self._complete_body(b"")
+        if self.stage == BODY and not self.wants_body and len(self.body) > _UNASKED_BODY and not self._paused:
+            self._paused = True
+            if self._transport is not None:
+                self._transport.pause_reading()
+
+    def _complete_body(self, rest: bytes) -> None:
+        self.body_complete = True
+        self.stage = BUSY
+        if rest:
+            self._keep(rest)
+        if self.flow is not None:
+            self.flow.wake()
+
+    def _fail_body(self, error: GatewayError) -> None:
+        self.failure = error
+        self.poisoned = True
+        if self.flow is not None:
+            self.flow.wake()
+
+    def _keep(self, data: bytes) -> None:
+        """Bytes of a later request, for when this one has been answered."""
+        if self.poisoned:
+            return
+        self._pending += data
+        if len(self._pending) > _PIPELINED:
+            self.poisoned = True
+            self._pending.clear()
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether the connection goes on after this answer: what its head must say."""
+        return self.request.keep_alive and self.body_complete and not self.poisoned and not self.service.draining
+
+    def done(self, *, keep_alive: bool) -> None:
+        """The answer has been handed over. `keep_alive`: what its head said."""
+        self.flow = None
+        self.service.busy.discard(self)
+        if self.gone:
+            return
+        self.body = b""
+        if not keep_alive or self.poisoned:
+            if self.body_complete:
+                self.stage = LINGER
+                self._linger_left = 0
+                if self._transport is not None:
+                    self._transport.close()
+            else:
+                self.linger()
+            return
+        self.stage = HEAD
+        self.deadline = self.service.clock.now + self.service.limits.idle_timeout
+        if self._pending:
+            # Not from here: the caller may be deep inside another connection's callback.
+            asyncio.get_running_loop().call_soon(self._next)
+
+    def _next(self) -> None:
+        if self.stage == HEAD and self._pending and not self.gone:
+            pending = bytes(self._pending)
+            self._pending.clear()
+            self._read_head(pending)
+
+    def linger(self) -> None:
+        """Ends our side and drops what the client still sends: an immediate close would reset the answer away."""
+        self.stage = LINGER
+        self._linger_left = _LINGER_BYTES
+        self.deadline = self.service.clock.now + _LINGER_SECONDS
+        self.service.busy.add(self)
+        transport = self._transport
+        if transport is not None:
+            if self._paused:
+                self._paused = False
+                transport.resume_reading()
+            if transport.can_write_eof():
+                transport.write_eof()
+
+    def abort(self) -> None:
+        """Resets the connection: the client must not take what it has for a whole answer."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close_if_idle(self) -> None:
+        if self.stage == HEAD and self._guard.is_idle and not self._pending and self._transport is not None:
+            self._transport.close()
+
+    # --- endings ----------------------------------------------------------------------------------------------------
+
+    def _lose(self) -> None:
+        if self.gone:
+            return
+        self.gone = True
+        self.service.busy.discard(self)
+        flow = self.flow
+        if flow is not None:
+            flow.wake()
+
+    def check(self, now: float) -> None:
+        """Called by the tick: ends whatever waits too long."""
+        stage = self.stage
+        if not self.writable and now - self._unwritable_since > self.service.limits.write_timeout:
+            self.abort()
+        elif stage == BODY and self.failure is None:
+            allowed = self.service.limits.body_timeout + len(self.body) / _BODY_RATE
+            if now - self.body_started > allowed:
+                self._fail_body(TooSlow("The request body did not arrive in time: send it without pauses."))
+        elif now > self.deadline:
+            if stage == LINGER:
+                self.abort()
+            elif stage == HEAD:
+                if self._in_head:
+                    self._refuse(TooSlow("The request head did not arrive in time."))
+                elif self._transport is not None:
+                    self._transport.close()

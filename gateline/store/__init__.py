@@ -1,0 +1,1 @@
+"""The only folder that touches disks, shared memory and databases."""

@@ -1,0 +1,81 @@
+"""The data directory: one place that knows every path in it, and the modes they are made with."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+_SOCKET_PATH_LIMIT = 90  # sun_path holds 104 bytes on macOS and 108 on Linux; leave room for the socket's own name
+_PEPPER_BYTES = 32
+
+
+def default_data_dir() -> Path:
+    """`$GATELINE_DATA`, else the platform's own place for a program's data."""
+    named = os.environ.get("GATELINE_DATA")
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("gateline", appauthor=False))
+
+
+def cache_dir() -> Path:
+    """Where fetched weights are kept, shared by all data directories: `$GATELINE_CACHE`, else the platform's place."""
+    named = os.environ.get("GATELINE_CACHE")
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("gateline", appauthor=False))
+
+
+class DataDir:
+    """Paths below one root. `create` makes the folders, readable by the owner alone."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.database = self.root / "gateline.db"
+        self.snapshot = self.root / "snapshot"
+        self.journal = self.root / "journal"
+        self.logs = self.root / "logs"
+        self.run = self._run_dir()
+        self.feed_socket = self.run / "feed.sock"
+        self.control_socket = self.run / "control.sock"
+        self.limits_lock = self.run / "limits.lock"
+        self.supervisor_lock = self.run / "supervisor.lock"
+
+    def _run_dir(self) -> Path:
+        """Sockets live in `run/`; where that path is too long for a socket, in a short one made from its hash."""
+        inside = self.root / "run"
+        if len(os.fsencode(inside)) <= _SOCKET_PATH_LIMIT:
+            return inside
+        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"gateline-{os.getuid()}-{digest}"
+
+    def engine_socket(self, engine: str) -> Path:
+        return self.run / f"engine-{engine}.sock"
+
+    def create(self) -> None:
+        """Raises OSError when a folder cannot be made, PermissionError when another user owns one."""
+        for folder in (self.root, self.journal, self.logs, self.run):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if folder.stat().st_uid != os.getuid():
+                raise PermissionError(f"{folder} belongs to another user: name a data directory of your own")
+        self.run.chmod(0o700)
+
+    def pepper(self) -> bytes:
+        """The installation's secret that key hashes are made with, created on first use with mode 0600."""
+        path = self.root / "pepper"
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_bytes()
+        with os.fdopen(fd, "wb") as file:
+            pepper = secrets.token_bytes(_PEPPER_BYTES)
+            file.write(pepper)
+            file.flush()
+            os.fsync(file.fileno())
+        return pepper

@@ -1,0 +1,1 @@
+"""The embedded database: tables and how it is opened."""

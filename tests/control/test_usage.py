@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import Engine
+
+from gateline.control.usage import Total, since_of, totals
+from gateline.model.record import Attempt, Opened, record_of_lost
+from gateline.model.usage import Usage
+from gateline.store.sql.base import Base, connect
+from gateline.store.sql.records import RecordRow, values_of
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = connect(tmp_path / "db")
+    Base.metadata.create_all(engine)
+    yield engine
+    engine.dispose()
+
+
+def add(engine: Engine, name: str, finished: int = 10, **changes: Any) -> None:
+    opened = Opened(name, "default", "key_1", 0, "chat", "gpt", "up/gpt", stream=False, started=1)
+    record = msgspec.structs.replace(record_of_lost(opened, finished), error="", **changes)
+    marks = ", ".join("?" * len(RecordRow.__table__.columns))
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"INSERT INTO records VALUES ({marks})", values_of(record))
+
+
+def test_groups_add_up(engine: Engine) -> None:
+    """Requests, errors, tokens and known cost are sums; what is unknown is counted beside them, never as zero."""
+    tried = [Attempt("up/gpt", 200)]
+    add(engine, "a", usage=Usage(10, 20, 3, 4), usage_source="provider", cost=100, attempts=tried)
+    add(engine, "b", usage=Usage(1, 2, 0, 0), usage_source="estimated", cost=None, attempts=tried)
+    add(engine, "c", error="worker_died", attempts=tried)
+    add(engine, "d", error="rate_limit_exceeded", status=429, attempts=[])
+    add(engine, "e", model="other", usage=Usage(5, 5), usage_source="provider", cost=9_000_000_000_000)
+    assert totals(engine, None, "model") == [
+        Total("gpt", 4, 2, 11, 22, 3, 4, 100, unpriced=2, unmetered=1),
+        Total("other", 1, 0, 5, 5, 0, 0, 9_000_000_000_000, unpriced=0, unmetered=0),
+    ]
+
+
+def test_a_group_without_any_usage_has_sums_of_zero_and_says_it_is_unmetered(engine: Engine) -> None:
+    """NULL sums do not reach the caller."""
+    add(engine, "a", attempts=[Attempt("up/gpt")])
+    assert totals(engine, None, "tenant") == [Total("default", 1, 0, 0, 0, 0, 0, 0, unpriced=1, unmetered=1)]
+
+
+def test_since_includes_its_own_moment(engine: Engine) -> None:
+    """Records from `since` on count, earlier ones do not."""
+    for moment in (9, 10, 11):
+        add(engine, f"at {moment}", finished=moment, key_id=f"key_{moment}")
+    assert [total.name for total in totals(engine, 10, "key")] == ["key_10", "key_11"]
+    assert totals(engine, 12, "key") == []
+
+
+def test_since_is_a_duration_before_now() -> None:
+    """None is all time; nonsense is refused with a hint."""
+    assert since_of("1h", now=3_700 * 10**9) == 100 * 10**9
+    assert since_of(None) is None
+    with pytest.raises(ValueError, match="duration"):
+        since_of("soon")

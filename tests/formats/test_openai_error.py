@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types.shared import ErrorObject
+
+from gateline.formats.openai_error import (
+    explain,
+    read_error,
+    retry_after,
+    write_detail,
+    write_error,
+    write_stream_error,
+)
+from gateline.model.errors import BadRequest, GatewayError, Internal, ModelNotFound, RateLimited, UpstreamRefused
+from gateline.wire.sse import EventSplitter, event_data
+
+CANARY = "sk-live-canary-7f3a9c51"
+
+
+def every_error(tree: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
+    yield tree
+    for branch in tree.__subclasses__():
+        yield from every_error(branch)
+
+
+@pytest.mark.parametrize("kind", list(every_error()))
+def test_every_error_is_the_vendors_error_object(kind: type[GatewayError]) -> None:
+    """Each error of the tree reads back as the vendor's own type, whole and in a stream."""
+    if kind is UpstreamRefused:
+        error: GatewayError = UpstreamRefused("what to do", 400, param="model")
+    else:
+        error = kind("what to do", param="model")
+    ErrorObject.model_validate(json.loads(write_error(error))["error"])
+    event = write_stream_error(error)
+    assert EventSplitter().feed(event) == [event]
+    assert b"[DONE]" not in event
+    data = event_data(event)
+    assert data is not None
+    assert json.loads(data)["error"]["message"] == str(error)
+
+
+def test_the_request_id_is_in_server_errors() -> None:
+    """A person who pastes a server error pastes its request id; the caller's own mistakes do not need one."""
+    assert "req-1" in json.loads(write_error(Internal("a defect"), "req-1"))["error"]["message"]
+    assert "req-1" not in json.loads(write_error(ModelNotFound("no such model"), "req-1"))["error"]["message"]
+
+
+@given(st.text(st.characters()), st.text(st.characters()))
+def test_no_text_breaks_out(message: str, param: str) -> None:
+    """Any text, lone surrogates and line ends too, stays one JSON string in one event."""
+    error = BadRequest(message, param=param)
+    assert json.loads(write_error(error))["error"]["type"] == "invalid_request_error"
+    assert len(EventSplitter().feed(write_stream_error(error))) == 1
+
+
+def test_an_upstreams_error_is_explained() -> None:
+    """Message, type, code and param of the vendor's object arrive, and go on to the client as the same object."""
+    body = b'{"error":{"message":"too long","type":"invalid_request_error","param":"messages","code":"context_length"}}'
+    detail = read_error(400, [(b"Retry-After", b"3")], body)
+    assert (detail.status, detail.message, detail.type) == (400, "too long", "invalid_request_error")
+    assert (detail.code, detail.param, detail.retry_after) == ("context_length", "messages", 3.0)
+    assert json.loads(write_detail(detail)) == json.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"error":"model not loaded"}', "model not loaded"),
+        (b'{"message":"bad","code":40013}', "bad"),
+        (b'{"detail":"Not Found"}', "Not Found"),
+        (b'{"error":{"message":["x"],"code":true}}', "the upstream answered 500"),
+        (b'{"error":null}', "the upstream answered 500"),
+        (b"<html>nginx</html>", "the upstream answered 500"),
+        (b"", "the upstream answered 500"),
+        (b"[" * 100_000, "the upstream answered 500"),
+        (b'{"error":{"message":"\\ud800"}}', "the upstream answered 500"),
+    ],
+)
+def test_other_shapes_are_explained_too(body: bytes, message: str) -> None:
+    """Whatever an upstream says, there is a message, and it is never its HTML."""
+    assert read_error(500, [], body).message == message
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "Incorrect API key provided: {}. You can find your API key at https://x.",
+        "bad header Authorization: Bearer {}",
+        '{{"api_key": "{}"}}',
+        "https://user:{}@host/v1 refused",
+        "{}",
+    ],
+)
+@pytest.mark.parametrize("secret", [CANARY, "plain-canary-no-known-shape", "sk-proj-****9c51", "canary+/=.~"])
+def test_credentials_are_cut_out(template: str, secret: str) -> None:
+    """The credential that was sent, and whatever looks like one, is in no field that a client could see."""
+    text = template.format(secret)
+    body = json.dumps({"error": {"message": text, "type": text, "code": text, "param": text}}).encode()
+    sent = "" if "*" in secret else secret
+    written = write_detail(read_error(401, [], body, secret=sent)).decode()
+    assert secret not in written
+    assert secret[-4:] not in written
+    assert secret not in write_detail(explain(json.loads(body), 401, secret=sent)).decode()
+
+
+def test_long_messages_are_cut() -> None:
+    """An upstream cannot make the gateway hold or send megabytes of message."""
+    detail = read_error(500, [], json.dumps({"error": {"message": "x y" * 10**6, "code": "c" * 10**6}}).encode())
+    assert len(detail.message) <= 4096
+    assert len(detail.code or "") <= 128
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ([], None),
+        ([(b"retry-after", b"2")], 2.0),
+        ([(b"Retry-After", b"0.5")], 0.5),
+        ([(b"retry-after", b"9"), (b"retry-after-ms", b"250")], 0.25),
+        ([(b"x-ms-retry-after-ms", b"1500")], 1.5),
+        ([(b"retry-after", b"Thu, 01 Jan 1970 00:01:40 GMT")], 40.0),
+        ([(b"retry-after", b"Thu, 01 Jan 1970 00:00:01 GMT")], 0.0),
+        ([(b"retry-after", b"soon")], None),
+        ([(b"retry-after", b"-1")], None),
+        ([(b"retry-after", b"nan")], None),
+        ([(b"retry-after", b"inf")], None),
+        ([(b"retry-after", b"1e9")], 86400.0),
+        ([(b"retry-after", b"\xff")], None),
+        ([(b"retry-after", b"Thu, 99 Jan 1970 00:00:01 GMT")], None),
+    ],
+)
+def test_retry_after_is_read_in_every_spelling(headers: list[tuple[bytes, bytes]], seconds: float | None) -> None:
+    """Milliseconds, seconds and HTTP dates are understood, nonsense is ignored, and a day is the longest wait."""
+    assert retry_after(headers, now=60.0) == seconds
+
+
+def test_our_own_limit_carries_its_wait() -> None:
+    """An error keeps its wait in seconds for the head, not in its body."""
+    assert RateLimited("slow down", retry_after=2.0).retry_after == 2.0
+    assert set(json.loads(write_error(RateLimited("slow down")))["error"]) == {"message", "type", "param", "code"}

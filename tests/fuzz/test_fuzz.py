@@ -1,0 +1,144 @@
+"""Fuzz targets. Under pytest each runs over its committed corpus; alone, atheris drives one of them:
+
+    python tests/fuzz/test_fuzz.py openai_stream tests/fuzz/corpus/openai_stream -max_total_time=60
+
+The first byte of an input says where the bytes after it are cut. A target fails by raising what its promise rules out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateline.formats.openai_call import read_call, write_body, write_body_parts
+from gateline.formats.openai_error import read_error, write_detail
+from gateline.formats.openai_stream import StreamCodec
+from gateline.formats.openai_usage import read_usage, usage_in_tail
+from gateline.model.errors import BadRequest, GatewayError
+from gateline.wire.http1 import HeadGuard, check_request_head
+from gateline.wire.sse import EventSplitter, event_data, event_name
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+def pieces(data: bytes) -> tuple[bytes, list[bytes]]:
+    """The input less its first byte, and the same cut into pieces of that many bytes."""
+    size, body = (data[0] % 32 or 1, data[1:]) if data else (1, b"")
+    return body, [body[start : start + size] for start in range(0, len(body), size)]
+
+
+def first_head(reads: list[bytes]) -> bytes | None:
+    """The first whole head; empty when none came, None when it was refused."""
+    guard = HeadGuard(4096)
+    try:
+        for read in reads:
+            found = guard.feed(read)
+            if found is not None:
+                return found[0]
+    except GatewayError:
+        return None
+    return b""
+
+
+def http1(data: bytes) -> None:
+    """A head is judged alike whole and in pieces; a refusal is one of our errors; no head has two hosts."""
+    body, cut = pieces(data)
+    whole, recut = first_head([body]), first_head(cut)
+    # A bare LF is refused early in pieces, and by the parser when the head came whole.
+    assert whole == recut or (recut is None and b"\n" in (whole or body).replace(b"\r\n", b""))
+    if not whole:
+        return
+    first, *lines = whole[:-4].split(b"\r\n")
+    method, target, version = first.split(b" ")
+    headers = [(name, value.strip()) for name, _, value in (line.partition(b":") for line in lines)]
+    with contextlib.suppress(GatewayError):
+        checked = check_request_head(method, target, version[5:].decode("latin-1"), headers)
+        assert len([name for name, _ in headers if name.lower() == b"host"]) <= 1
+        assert checked.path.startswith(b"/")
+        assert not (checked.chunked and checked.content_length is not None)
+
+
+def sse(data: bytes) -> None:
+    """Events are the same however they are cut, and reading them raises nothing."""
+    body, cut = pieces(data)
+    found = []
+    for reads in ([body], cut):
+        splitter = EventSplitter()
+        events = [event for read in reads for event in splitter.feed(read)]
+        found.append([*events, splitter.rest()])
+    assert found[0] == found[1]
+    for event in found[0]:
+        event_data(event)
+        event_name(event)
+
+
+def openai_call(data: bytes) -> None:
+    """A body is refused as a bad request, or written again with the same values for every key."""
+    try:
+        call = read_call(data, "chat.completions")
+    except BadRequest:
+        return
+    written = write_body(call, "target", ask_usage=True)
+    assert b"".join(write_body_parts(call, "target", ask_usage=True)) == written
+    again = read_call(written, "chat.completions")
+    assert again.model == "target"
+    assert again.include_usage is call.stream or again.include_usage is call.include_usage
+    for key, value in call.fields.items():
+        if key not in ("model", "stream_options"):
+            assert bytes(again.fields[key]) == bytes(value)
+
+
+def openai_stream(data: bytes) -> None:
+    """A stream is relayed the same however it is cut, says whether it was whole, and keeps its end back."""
+    body, cut = pieces(data)
+    for include_usage in (True, False):
+        outcomes = []
+        for reads in ([body], cut):
+            codec = StreamCodec(include_usage)
+            relayed = b"".join([codec.feed(read) for read in reads])
+            codec.end()
+            outcomes.append((relayed, codec.visible, codec.finished, codec.done, codec.usage, str(codec.error)))
+            assert codec.done == (codec.error is None)
+            assert codec.error is None or not codec.last
+        assert outcomes[0] == outcomes[1]
+
+
+def openai_reply(data: bytes) -> None:
+    """Whatever an upstream answers, reading usage and errors from it raises nothing and writes JSON."""
+    read_usage(data)
+    usage_in_tail(data)
+    detail = read_error(500, [(b"retry-after", data[:30])], data, secret="canary-secret")
+    written = write_detail(detail)
+    json.loads(written)
+    assert b"canary-secret" not in written
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target for target in (http1, sse, openai_call, openai_stream, openai_reply)
+}
+INPUTS = [(name, path) for name in TARGETS for path in sorted((CORPUS / name).iterdir())]
+
+
+@pytest.mark.parametrize(("name", "path"), INPUTS, ids=[f"{name}-{path.name}" for name, path in INPUTS])
+def test_the_corpus_breaks_no_promise(name: str, path: Path) -> None:
+    """Every input that was ever interesting keeps its target's promise."""
+    TARGETS[name](path.read_bytes())
+
+
+def test_every_target_has_a_corpus() -> None:
+    """No target runs over nothing."""
+    assert {name for name, _ in INPUTS} == set(TARGETS)
+
+
+if __name__ == "__main__":
+    import atheris  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+    chosen = TARGETS[sys.argv.pop(1)]
+    atheris.instrument_all()
+    atheris.Setup(sys.argv, chosen)
+    atheris.Fuzz()
