@@ -42,7 +42,7 @@ def place(tmp_path: Path) -> DataDir:
 
 def test_append(benchmark: BenchmarkFixture, place: DataDir) -> None:
     journal = Journal(place.journal, "0a-1")
-    benchmark.pedantic(journal.append, (PAYLOAD,), rounds=50, iterations=500, warmup_rounds=2)
+    benchmark.pedantic(journal.append, (PAYLOAD,), rounds=50, iterations=500, warmup_rounds=2)  # type: ignore[no-untyped-call]
     journal.close()
 
 
@@ -86,15 +86,15 @@ def clock() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
-@pytest.mark.parametrize(("rate", "concurrency"), [(None, None), (None, 100), (6_000, None), (6_000, 100)])
+@pytest.mark.parametrize("asked", [(None, None), (None, 100), (6_000, None), (6_000, 100)])
 def test_admit_and_leave(
     benchmark: BenchmarkFixture,
     tmp_path: Path,
     clock: Iterator[int],
     workers: int,
-    rate: int | None,
-    concurrency: int | None,
+    asked: tuple[int | None, int | None],
 ) -> None:
+    rate, concurrency = asked
     view = limits.Limits(mmap.mmap(-1, limits.size(workers)), workers - 1, workers, tmp_path / "lock")
 
     def work() -> None:
@@ -118,5 +118,5 @@ def test_import_a_thousand_records(benchmark: BenchmarkFixture, place: DataDir) 
             journal.append(msgspec.msgpack.encode(msgspec.structs.replace(RECORD, id=f"{life}-{number}")))
         journal.close()
 
-    benchmark.pedantic(ledger.run_once, setup=prepare, rounds=10)
+    benchmark.pedantic(ledger.run_once, setup=prepare, rounds=10)  # type: ignore[no-untyped-call]
     engine.dispose()

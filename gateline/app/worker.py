@@ -24,6 +24,7 @@ from gateline.gateway.keytable import KeyTable
 from gateline.gateway.pipeline import Pipeline
 from gateline.gateway.record import Recorder
 from gateline.gateway.router import Router, Upstreams
+from gateline.gateway.tally import Tallies
 from gateline.model.snapshot import Snapshot, decode
 from gateline.net.clock import Clock
 from gateline.net.connect import Connector
@@ -70,19 +71,23 @@ class Worker:
         self._journal = Journal(data_dir.journal, incarnation)
         self._in_flight = InFlight(data_dir.journal, incarnation)
         self._limits = Limits(seat.limits, seat.worker, seat.workers, data_dir.limits_lock)
-        self._upstreams = Upstreams(Connector(loop, EgressPolicy(snapshot.egress_allow)), clock, data_dir.engine_socket)
+        self._limits.lock_missed = cells[columns.LIMIT_LOCK_MISSED]  # counters go on where the last worker stopped
+        self._tallies = tallies = Tallies(cells)
+        connector = Connector(loop, EgressPolicy(snapshot.egress_allow))
+        self._upstreams = Upstreams(connector, clock, tallies, data_dir.engine_socket)
         self._keys = KeyTable(data_dir.feed_socket, seat.worker, clock, self._publish)
-        recorder = Recorder(self._journal, self._in_flight, cells, clock)
+        recorder = Recorder(self._journal, self._in_flight, cells, tallies, clock)
         pipeline = Pipeline(
-            Identify(self._keys, data_dir.pepper()),
+            Identify(self._keys),
             Admit(self._limits, self._journal, cells),
             Attempts(self._in_flight, clock),
             recorder,
             self._complaints.defect,
         )
-        self.front = Front(pipeline, self._upstreams.build(snapshot, None), cells, self._complaints.crash)
+        router = self._upstreams.build(snapshot, None)
+        self.front = Front(pipeline, router, cells, data_dir.pepper(), self._complaints.crash)
         self.service = Service(clock, snapshot.server, self.front, self._count_connections)
-        self._adopt(snapshot, self.front.router)
+        self._adopt(snapshot, router)
         self._listeners = [self._listener(sock) for sock in seat.listeners]
         clock.every_tick(self.front.check_deadlines)
         clock.every_tick(self._tick)
@@ -173,7 +178,8 @@ class Worker:
         cells[columns.LOOP_LAG_SUM_NS] += lag
         cells[columns.LOOP_LAG_BUCKETS + bucket_of(lag)] += 1
         for route in self.front.router.targets.values():
-            cells[route.base + columns.IN_FLIGHT] = route.in_flight
+            cells[columns.row_base(route.target.row) + columns.IN_FLIGHT] = route.in_flight
+        self._tallies.flush()
         if os.getppid() != self._parent:
             self._signalled_once()  # the supervisor is gone: nobody will tell us
 
@@ -209,6 +215,7 @@ class Worker:
         self.clock.stop()
         self._keys.close()
         self._upstreams.close()
+        self._tallies.flush()
         self._journal.close()
         self._in_flight.detach()
         for connection in tuple(self.service.connections):

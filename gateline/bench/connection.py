@@ -54,6 +54,8 @@ class Connection(asyncio.Protocol):
         self.is_busy = True
         self.due_ns = due_ns
         self.first_ns = 0
+        if self.gaps or self.stamps:  # left over from a request that failed
+            self.gaps, self.stamps = [], []
         self.reply.begin()
         self.sent_ns = monotonic_ns()
         assert self._transport is not None

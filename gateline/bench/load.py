@@ -147,7 +147,7 @@ class Load:
     def _send(self, connection: Connection, due_ns: int, request: bytes) -> None:
         self.busy.add(connection)
         connection.send(request, due_ns)
-        self._recorder.sent(len(request), connection.sent_ns - due_ns)
+        self._recorder.sent(len(request), 0 if self.schedule is None else connection.sent_ns - due_ns)
 
     def _rest(self) -> bool:
         """Whether anything is open or still to be sent."""

@@ -16,7 +16,7 @@ OK = 200
 class Recorder:
     """`latency` counts from the decided time to the last byte, `first` from there to the first byte of the body, or
     of the first event; `gap` between reads that brought events; `age` of an event stamped by the fast fake; `late`
-    is how long after its decided time a request left."""
+    is how long after its decided time a request left, where it had one."""
 
     def __init__(self) -> None:
         self._tick = Tick()
@@ -32,7 +32,8 @@ class Recorder:
         tick = self._tick
         tick.sent += 1
         tick.bytes_out += size
-        self._late.append(units(late_ns))
+        if late_ns:
+            self._late.append(units(late_ns))
 
     def finished(self, connection: Connection, now_ns: int) -> None:
         tick, reply = self._tick, connection.reply
@@ -43,9 +44,9 @@ class Recorder:
         if status != OK:
             self.error(f"status {status}")
             return
+        if connection.stream and not self._stream(connection):
+            return
         tick.tokens += reply.tokens()
-        if connection.stream:
-            self._stream(connection)
         self._latency.append(units(now_ns - connection.due_ns))
 
     def error(self, kind: str, count: int = 1) -> None:
@@ -70,18 +71,20 @@ class Recorder:
         self._tick = Tick(errors={}, statuses={})
         return tick
 
-    def _stream(self, connection: Connection) -> None:
+    def _stream(self, connection: Connection) -> bool:
+        """Whether the stream was whole: only then are its times worth anything."""
         reply = connection.reply
         self._tick.events += reply.events
+        gaps, stamps = connection.gaps, connection.stamps
+        connection.gaps, connection.stamps = [], []
         fault = reply.stream_fault()
         if fault is not None:
             self.error(fault)
-        if connection.first_ns:
-            self.samples("first").append(units(connection.first_ns - connection.due_ns))
-        self.samples("gap").extend(map(units, connection.gaps))
-        self.samples("age").extend(map(units, connection.stamps))
-        connection.gaps.clear()
-        connection.stamps.clear()
+            return False
+        self.samples("first").append(units(connection.first_ns - connection.due_ns))
+        self.samples("gap").extend(map(units, gaps))
+        self.samples("age").extend(map(units, stamps))
+        return True
 
 
 def units(nanoseconds: int) -> int:

@@ -6,6 +6,8 @@ ends of events, so that the generator costs less than what it measures.
 
 from __future__ import annotations
 
+import re
+
 MAX_HEAD = 256 * 1024
 _TAIL = 2048
 _MAX_SIZE_LINE = 4096
@@ -13,6 +15,7 @@ _INTERIM = ord("1")
 _NEWLINE = ord("\n")
 CHUNKED = -2
 UNTIL_CLOSE = -1
+_NUMBER = re.compile(rb" *(\d{1,12})")
 _TOKENS = b'"completion_tokens":'
 
 
@@ -75,8 +78,8 @@ class ReplyReader:
         at = self.tail.rfind(_TOKENS)
         if at < 0:
             return 0
-        digits = self.tail[at + len(_TOKENS) : at + len(_TOKENS) + 12].split(b",")[0].split(b"}")[0].strip()
-        return int(digits) if digits.isdigit() else 0
+        match = _NUMBER.match(self.tail, at + len(_TOKENS))
+        return int(match[1]) if match else 0
 
     def stream_fault(self) -> str | None:
         """What is wrong with a stream that arrived whole, None if nothing is."""
@@ -120,7 +123,7 @@ class ReplyReader:
                 self.left = CHUNKED
             else:
                 self.left = 0 if self.status in {204, 304} else UNTIL_CLOSE
-        if data.find(b"onnection: close", 0, end) >= 0 or self.left == UNTIL_CLOSE:
+        if self.left == UNTIL_CLOSE or data.find(b"onnection: close", 0, end) >= 0:
             self.keep_alive = False
 
     def _length(self, digits: bytes) -> int:
@@ -173,7 +176,8 @@ class ReplyReader:
         if not data:
             return
         self.body_bytes += len(data)
-        split = data[0] == _NEWLINE and self.tail[-1:] == b"\n" and self.tail[-2:] != b"\n\n"
+        tail = self.tail
         # an event's blank line may come in two reads
+        split = tail[-1:] == b"\n" and data[0] == _NEWLINE and tail[-2:] != b"\n\n"
         self.events += data.count(b"\n\n", 1) + 1 if split else data.count(b"\n\n")
-        self.tail = data[-_TAIL:] if len(data) >= _TAIL else (self.tail + data)[-_TAIL:]
+        self.tail = (tail + data)[-_TAIL:] if tail else data[-_TAIL:]

@@ -39,9 +39,27 @@ def _read_frame(file: BinaryIO) -> bytes:
     return payload
 
 
+class _Pipe(asyncio.BaseProtocol):
+    """Knows when the pipe to the command has been closed, which is after the last byte has left."""
+
+    def __init__(self) -> None:
+        self.closed = asyncio.Event()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
+
+
 async def _work(plan: Plan) -> None:
+    out, pipe = await asyncio.get_running_loop().connect_write_pipe(_Pipe, sys.stdout.buffer)
+    try:
+        await _report(plan, out)
+    finally:
+        out.close()
+        await pipe.closed.wait()
+
+
+async def _report(plan: Plan, out: asyncio.WriteTransport) -> None:
     loop = asyncio.get_running_loop()
-    out, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, sys.stdout.buffer)
 
     def tell(message: msgspec.Struct) -> None:
         out.write(frame(msgspec.msgpack.encode(message)))
@@ -52,14 +70,18 @@ async def _work(plan: Plan) -> None:
         await load.prepare()
     except (OSError, ssl.SSLError) as error:
         tell(Ready(f"cannot connect to {plan.url}: {error}"))
-        out.close()
         return
     tell(Ready())
     go = msgspec.msgpack.decode(await loop.run_in_executor(None, _read_frame, sys.stdin.buffer), type=Go)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, load.stop)
-    # the command's end closes stdin: a generator nobody reads from must not run on
-    loop.add_reader(sys.stdin.fileno(), load.stop)
+
+    def abandoned() -> None:
+        """The command's end closes stdin: a generator that nobody reads from must not run on."""
+        loop.remove_reader(sys.stdin.fileno())
+        load.stop()
+
+    loop.add_reader(sys.stdin.fileno(), abandoned)
     gc.collect()
     gc.freeze()
     running = asyncio.create_task(load.run(go.at_ns))
@@ -70,7 +92,6 @@ async def _work(plan: Plan) -> None:
     running.result()
     loop.remove_reader(sys.stdin.fileno())
     tell(recorder.tick(running=0, last=True))
-    out.close()
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def fake(
     given = {name: value for name, value in {**options, "seed": seed, "api_key": api_key}.items() if value is not None}
     try:
         play = msgspec.structs.replace(load_script(script) if script else Script(), **given)
-        check_script(play)
+        check_script(play, is_fast=fast)
         tls = server_tls(str(certificate), str(key)) if certificate else None
         if fast:
             run_fast(play, host=host, port=port, workers=workers, reply_bytes=reply_bytes, tls=tls, ready=_announce)

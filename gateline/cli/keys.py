@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from gateline.control.client import Control
     from gateline.control.keys import Keys
@@ -104,20 +104,24 @@ def _all(place: DataDir) -> list[dict[str, Any]]:
     """Every key, page by page."""
     from gateline.control.keys import PAGE, listed
 
-    found: list[dict[str, Any]] = []
-    after = -1
+    def through(server: Control, after: int) -> list[dict[str, Any]]:
+        page: list[dict[str, Any]] = server.ask("GET", "/keys", params={"after": after, "limit": PAGE})["keys"]
+        return page
+
     with _failures_told():
         server = _reach(place)
-        while True:
-            if server is not None:
-                page = server.ask("GET", "/keys", params={"after": after, "limit": PAGE})["keys"]
-            else:
-                with _keys(place) as keys:
-                    page = [listed(stored) for stored in keys.list_keys(after, PAGE)]
-            found += page
-            if len(page) < PAGE:
-                return found
-            after = page[-1]["slot"]
+        if server is not None:
+            with server:
+                return _pages(lambda after: through(server, after))
+        with _keys(place) as keys:
+            return _pages(lambda after: [listed(stored) for stored in keys.list_keys(after, PAGE)])
+
+
+def _pages(read: Callable[[int], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while page := read(found[-1]["slot"] if found else -1):
+        found += page
+    return found
 
 
 def _data_dir(named: Path | None) -> DataDir:
@@ -171,7 +175,15 @@ def _print_table(keys: list[dict[str, Any]]) -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table(Column("id", no_wrap=True, min_width=24), "name", "tenant", "req/min", "at once", "models", Column("state", no_wrap=True))
+    table = Table(
+        Column("id", no_wrap=True, min_width=24),
+        "name",
+        "tenant",
+        "req/min",
+        "at once",
+        "models",
+        Column("state", no_wrap=True),
+    )
     for key in keys:
         state = "revoked" if key["revoked"] else "admin" if key["admin"] else "active"
         cells = (

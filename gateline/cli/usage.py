@@ -63,6 +63,8 @@ def cost_of(row: dict[str, Any]) -> str:
 
 def _ask_server(place: DataDir, since: str | None, by: str) -> list[dict[str, Any]] | None:
     """The running server's answer, None when none runs here."""
+    if not place.control_socket.exists():
+        return None  # nor is it worth waiting for a server that starts: two importers do not hurt each other
     from gateline.control.client import ControlRefused, reach
 
     query = {"by": by} if since is None else {"by": by, "since": since}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import socket
 import time
 from types import TracebackType
 from typing import Any
@@ -50,26 +51,25 @@ class Control:
 
 def reach(data_dir: DataDir) -> Control | None:
     """A line to the server that runs on this data directory, None when none does. Waits for one that is starting.
-    Raises ControlRefused when a server runs and its control process does not answer."""
+    Raises ControlRefused when a server runs and its control process does not open its socket."""
     deadline = time.monotonic() + _START_SECONDS
-    transport = httpx.HTTPTransport(uds=str(data_dir.control_socket))
-    client = httpx.Client(transport=transport, timeout=_ASK_SECONDS)
-    while True:
-        try:
-            client.get("http://control/status")
-        except httpx.ConnectError:
-            if not _is_running(data_dir):
-                client.close()
-                return None
-        except httpx.HTTPError as error:
-            raise ControlRefused(f"the running server did not answer: {type(error).__name__}") from None
-        else:
-            return Control(client)
+    while not _listens(data_dir):
+        if not _is_running(data_dir):
+            return None
         if time.monotonic() > deadline:
-            raise ControlRefused(
-                f"the server on {data_dir.root} does not answer: see its log"
-            )
+            raise ControlRefused(f"the server on {data_dir.root} does not answer: see its log")
         time.sleep(_LOOK_AGAIN_SECONDS)
+    transport = httpx.HTTPTransport(uds=str(data_dir.control_socket))
+    return Control(httpx.Client(transport=transport, timeout=_ASK_SECONDS))
+
+
+def _listens(data_dir: DataDir) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(data_dir.control_socket))
+        except OSError:
+            return False
+    return True
 
 
 def _is_running(data_dir: DataDir) -> bool:

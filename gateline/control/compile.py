@@ -203,13 +203,14 @@ def fresh_snapshot(
     """Compiles, keeps and returns the configuration as version `earlier` + 1. Raises as `snapshot_for_start`."""
     from gateline.control.config import load_with_sources
 
+    content = _content(config_path)  # read before it is loaded: an edit in between then makes the next start compile
     loaded = load_with_sources(config_path, environment)
     created = _BUILTIN_CREATED if config_path is None else int(config_path.stat().st_mtime)
     version = earlier.version + 1 if earlier else 1
     snapshot = compile_snapshot(loaded.config, rows or RowRegistry(earlier), version, created)
     raw = encode(snapshot)
     origin = Origin(__version__, loaded.variables, loaded.secret_files, b"")
-    origin.digest = _digest(origin, raw, config_path, data_dir, environment)
+    origin.digest = _digest(origin, raw, content, data_dir, environment)
     _write(data_dir.snapshot, raw)
     _write(_origin_path(data_dir), msgspec.msgpack.encode(origin))
     return snapshot
@@ -226,22 +227,29 @@ def kept_snapshot(data_dir: DataDir) -> Snapshot | None:
 def _is_current(kept: Snapshot, config_path: Path | None, data_dir: DataDir, environment: Mapping[str, str]) -> bool:
     try:
         origin = msgspec.msgpack.decode(_origin_path(data_dir).read_bytes(), type=Origin)
-        same = origin.digest == _digest(origin, encode(kept), config_path, data_dir, environment)
+        same = origin.digest == _digest(origin, encode(kept), _content(config_path), data_dir, environment)
     except (OSError, msgspec.DecodeError):
         return False
     return same and origin.program == __version__
 
 
-def _digest(
-    origin: Origin, raw: bytes, config_path: Path | None, data_dir: DataDir, environment: Mapping[str, str]
-) -> bytes:
+def _digest(origin: Origin, raw: bytes, content: bytes, data_dir: DataDir, environment: Mapping[str, str]) -> bytes:
     digest = hashlib.blake2b(key=data_dir.pepper(), digest_size=32)
-    parts = [b"" if config_path is None else b"file" + config_path.read_bytes(), raw]
+    parts = [content, raw]
     parts += [os.fsencode(environment.get(name, "\0unset")) for name in origin.variables]
     parts += [Path(name).read_bytes() for name in origin.secret_files]
     for part in parts:
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.digest()
+
+
+def _content(config_path: Path | None) -> bytes:
+    """What tells one configuration file from another, and from none. A file that cannot be read is for `load` to
+    report."""
+    try:
+        return b"" if config_path is None else b"file" + config_path.read_bytes()
+    except OSError:
+        return b"unreadable"
 
 
 def _origin_path(data_dir: DataDir) -> Path:

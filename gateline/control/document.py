@@ -161,7 +161,7 @@ class _Reader:
         """Replays what the anchor named, so that each use counts and has its own paths."""
         record = self._anchors.get(event.anchor)
         if record is None:
-            self._refuse(event, path, "a value that begins with * is an alias, and its anchor is not there: put it in quotes")
+            self._refuse(event, path, "a value that begins with * names an anchor, and there is none: put it in quotes")
             return None
         outer, self._events = self._events, iter(record)
         recordings, self._recording = self._recording, []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 
@@ -39,10 +39,9 @@ class Connection(asyncio.Protocol):
         self.open: dict[int, int] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its bases
         # The default mark is for pausing a producer; ours cannot pause, `send` looks at the buffer itself.
-        transport.set_write_buffer_limits(high=UNSENT_LIMIT)
+        self._transport.set_write_buffer_limits(high=UNSENT_LIMIT)
         self._owner.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

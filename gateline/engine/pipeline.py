@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -25,11 +24,15 @@ def load_pipeline(weights: Path, exports: Path, report: Report) -> Any:
     """A warm pipeline. Keeps OpenVINO's own form of the model in the folder `exports`: read from there, loading takes
     half the time (1.9 s against 4.5 s). `report` is told what is happening. Takes seconds and frees the interpreter
     lock for most of them: call it in a thread."""
-    if (exports / "openvino_model.xml").is_file():
+    pipeline = None
+    if exports.is_dir():
         report("loading")
-        pipeline = _construct(exports)
-    else:
-        report("converting")
+        try:
+            pipeline = _construct(exports)
+        except RuntimeError:  # torn by a crash of the machine: it can be made again
+            shutil.rmtree(exports, ignore_errors=True)
+    if pipeline is None:
+        report("loading and converting")
         pipeline = _convert(weights, exports)
     report("warming up")
     _warm(pipeline)
@@ -59,7 +62,7 @@ def _convert(weights: Path, exports: Path) -> Any:
         link.symlink_to(weights)
         pipeline = _construct(link, save=True)
         link.unlink()
-        os.replace(making, exports)
+        making.replace(exports)
     except OSError:
         shutil.rmtree(making, ignore_errors=True)
         if not exports.is_dir():  # else another process was first: ours runs from memory it has already mapped

@@ -55,7 +55,7 @@ class _Reader:
             self._keyword(keyword, value, f"{place}.{keyword}", depth)
         _ordered(schema, place)
 
-    def _keyword(self, keyword: str, value: object, place: str, depth: int) -> None:  # noqa: C901 - one case a keyword
+    def _keyword(self, keyword: str, value: object, place: str, depth: int) -> None:  # noqa: C901, PLR0912 - a row a keyword
         match keyword:
             case "type":
                 _types(value, place)

@@ -16,6 +16,7 @@ from gateline.model.engine import Data, End, FromEngine, Head, State, Submit
 
 BUSY_RETRY_AFTER = 1.0  # a full queue moves within seconds
 FAILED_RETRY_AFTER = 30.0  # somebody has to install or repair something
+CLOSE_SECONDS = 1.0
 
 
 class EngineServer:
@@ -36,6 +37,8 @@ class EngineServer:
         self._state = State("loading", "starting", retry_after=5.0)
         self._idle = asyncio.Event()
         self._idle.set()
+        self._alone = asyncio.Event()
+        self._alone.set()
 
     async def open(self, path: Path) -> None:
         """Listens on a Unix socket that only this user may use. One left by an earlier life is replaced."""
@@ -71,11 +74,14 @@ class EngineServer:
             self._listener.close()
         for connection in list(self._connections):
             connection.close()
+        with suppress(TimeoutError):  # a peer that does not read keeps nobody here
+            await asyncio.wait_for(self._alone.wait(), CLOSE_SECONDS)
 
     # --- called by connections -------------------------------------------------------------------------------------
 
     def opened(self, connection: Connection) -> None:
         self._connections.add(connection)
+        self._alone.clear()
         connection.send(self._state)
 
     def submitted(self, connection: Connection, submit: Submit) -> None:
@@ -102,6 +108,8 @@ class EngineServer:
         self._connections.discard(connection)
         for request in list(connection.open):
             self.left(connection, request)
+        if not self._connections:
+            self._alone.set()
 
     # --- called by the stepper -------------------------------------------------------------------------------------
 

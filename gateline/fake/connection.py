@@ -10,14 +10,13 @@ from time import monotonic_ns
 from typing import cast
 
 import httptools
-import msgspec
 
 from gateline.fake import objects
+from gateline.fake.backstage import backstage
 from gateline.fake.compose import Pace, compose
 from gateline.fake.invoice import Line
-from gateline.fake.provider import Provider, Request, Scene, log_page
-from gateline.fake.reply import Close, Hang, Pause, Reply, Reset, Send, Step, Strike, whole
-from gateline.fake.script import BadScript, read_script
+from gateline.fake.provider import Provider, Request, Scene
+from gateline.fake.reply import Close, Hang, Pause, Reply, Reset, Send, Step, Strike, head
 
 MAX_BODY = 64 * 1024 * 1024
 MAX_HEAD = 1024 * 1024
@@ -124,8 +123,8 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         body = objects.error(message, "invalid_request_error")
-        head = f"HTTP/1.1 {status} Refused\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-        self._transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
+        headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
+        self._transport.write(head(status, headers) + body)
         self._transport.close()
 
     # --- answering ---------------------------------------------------------------------------------------------------
@@ -135,7 +134,7 @@ class Connection(asyncio.Protocol):
             while self._waiting and not self._transport.is_closing():
                 request, keep_alive = self._waiting.popleft()
                 if request.target.startswith("/fake/"):
-                    await self._play_plain(request, await self._backstage(request))
+                    await self._play_plain(request, await backstage(self._provider, request))
                 else:
                     await self._perform(request)
                 if not keep_alive:
@@ -227,44 +226,12 @@ class Connection(asyncio.Protocol):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
         self._transport.abort()
 
-    # --- the fake's own endpoints ------------------------------------------------------------------------------------
-
-    async def _backstage(self, request: Request) -> Reply:
-        provider = self._provider
-        path, _, query = request.target.partition("?")
-        wanted = request.method, path
-        if wanted == ("GET", "/fake/invoice"):
-            return whole(200, provider.invoice.written())
-        if wanted == ("GET", "/fake/log"):
-            try:
-                after, wait = log_page(provider.log, query)
-            except ValueError as error:
-                return whole(400, objects.error(f"after and wait are numbers: {error}", "invalid_request_error"))
-            lost = provider.log.lost(after)
-            events = await provider.log.wait(after, wait)
-            page = {"events": events, "last": provider.log.last, "lost": lost, "counts": provider.log.counts}
-            return whole(200, msgspec.json.encode(page))
-        if wanted == ("GET", "/fake/echo"):
-            return whole(200, provider.echo())
-        if wanted == ("GET", "/fake/script"):
-            return whole(200, msgspec.json.encode(msgspec.structs.replace(provider.script, api_key=None)))
-        if wanted == ("POST", "/fake/reset"):
-            provider.reset()
-            return whole(200, b'{"reset":true}')
-        if wanted == ("POST", "/fake/script"):
-            try:
-                provider.follow(read_script(request.body))
-            except BadScript as error:
-                return whole(400, objects.error(str(error), "invalid_request_error", "bad_script"))
-            return whole(200, b'{"following":true}')
-        return whole(404, objects.error("No such endpoint of the fake provider.", "invalid_request_error"))
-
     async def _play_plain(self, request: Request, reply: Reply) -> None:
         body = b"".join(piece.data for piece in reply.pieces)
         if not self._flowing.is_set():
             await self._flowing.wait()
-        head = f"HTTP/1.1 {reply.status} OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-        self._transport.write(head.encode() + (b"" if request.method == "HEAD" else body))
+        headers = [("content-type", reply.content_type), ("content-length", str(len(body)))]
+        self._transport.write(head(reply.status, headers) + (b"" if request.method == "HEAD" else body))
 
 
 def _status(head: bytes) -> int:

@@ -38,9 +38,20 @@ class Stage:
 
 class FastConnection(asyncio.Protocol):
     __slots__ = (
-        "_busy", "_canned", "_counters", "_left", "_pending", "_plain", "_skip", "_stage", "_stream", "_transport",
-        "_write", "is_stuck",
-    )  # fmt: skip
+        "_busy",
+        "_canned",
+        "_counters",
+        "_known",
+        "_left",
+        "_pending",
+        "_plain",
+        "_skip",
+        "_stage",
+        "_stream",
+        "_transport",
+        "_write",
+        "is_stuck",
+    )
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -49,6 +60,7 @@ class FastConnection(asyncio.Protocol):
         self._plain = stage.latency == 0
         self._pending = b""
         self._skip = 0
+        self._known = b""
         self._busy = False
         self._stream: Stream | None = None
         self._left = 0
@@ -76,6 +88,8 @@ class FastConnection(asyncio.Protocol):
             self._pending = b""
         if self._skip:
             data = self._skipped(data)
+            if self._skip:
+                return
         while data:
             if self._busy:
                 self._hold(data)
@@ -92,11 +106,11 @@ class FastConnection(asyncio.Protocol):
             if size < total and size - end < _LOOK:
                 self._pending = data
                 return
-            self._answer(data, end, min(total, size))
-            if size == total:
-                return
             if size < total:
-                self._skip = total - size
+                self._known, self._skip = data[: end + _LOOK], total - size
+                return
+            self._answer(data, end, total)
+            if size == total:
                 return
             data = data[total:]
 
@@ -119,15 +133,18 @@ class FastConnection(asyncio.Protocol):
         return 0
 
     def _skipped(self, data: bytes) -> bytes:
-        if len(data) <= self._skip:
+        """Passes over a long body unkept; at its end answers what its beginning asked."""
+        if len(data) < self._skip:
             self._skip -= len(data)
             return b""
         data = data[self._skip :]
-        self._skip = 0
+        known, self._known, self._skip = self._known, b"", 0
+        self._answer(known, known.find(b"\r\n\r\n") + 4, len(known))
         return data
 
     def _hold(self, data: bytes) -> None:
-        if len(data) > _MAX_HEAD and not self._busy:
+        """Keeps what cannot be read yet: a part of a head, or requests behind one that is being answered."""
+        if len(data) > _MAX_HEAD:
             self._transport.abort()
             return
         self._pending = data

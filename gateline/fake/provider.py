@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 from base64 import b64encode
 from typing import NamedTuple
-from urllib.parse import parse_qs
 
 import msgspec
 
@@ -179,13 +178,6 @@ class Provider:
         if self.script.models and name not in names:
             raise Refusal(_unknown_model(name))
         return whole(200, msgspec.json.encode(objects.model_object(name)))
-
-
-def log_page(log: EventLog, query: str) -> tuple[int, float]:
-    """`after` and `wait` (seconds, at most 60) of a query. Raises ValueError."""
-    fields = parse_qs(query)
-    after = int(fields.get("after", ["0"])[0])
-    return after, min(max(float(fields.get("wait", ["0"])[0]), 0.0), 60.0)
 
 
 def _embeddings(question: Question, model: str) -> Reply:

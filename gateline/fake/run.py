@@ -17,7 +17,7 @@ from gateline.fake.canned import make_canned
 from gateline.fake.counters import Counters
 from gateline.fake.fast import FastConnection, Stage
 from gateline.fake.script import Script
-from gateline.fake.server import FakeProvider
+from gateline.fake.server import FakeProvider, origin
 from gateline.fake.wheel import Wheel
 
 BACKLOG = 4096
@@ -52,7 +52,7 @@ def run_fast(
     listeners = _listeners(host, port, workers)
     counters = Counters(workers)
     children: list[int] = []
-    url = f"{'https' if tls else 'http'}://{host}:{listeners[0].getsockname()[1]}/v1"
+    url = f"{origin(host, listeners[0].getsockname()[1], tls=tls is not None)}/v1"
     work = _Work(script, counters, reply_bytes, tls)
     for row in range(1, workers):
         child = os.fork()

@@ -68,8 +68,10 @@ def read_script(text: bytes | str) -> Script:
     return script
 
 
-def check_script(script: Script) -> None:
-    """Raises BadScript for numbers that make no sense."""
+def check_script(script: Script, *, is_fast: bool = False) -> None:
+    """Raises BadScript for numbers that make no sense, and for what the fast mode would silently leave out."""
+    if is_fast and (script.rules or script.models or script.api_key or script.jitter):
+        raise BadScript("rules, models, key and jitter need the plain mode: --fast looks at no request closely")
     if script.latency < 0 or script.tokens < 0 or script.chunk_tokens < 1:
         raise BadScript("latency and tokens must not be negative, chunk_tokens must be 1 or more")
     if script.tps is not None and script.tps <= 0:

@@ -22,6 +22,11 @@ def server_tls(certificate: str, key: str) -> ssl.SSLContext:
     return context
 
 
+def origin(host: str, port: int, *, tls: bool) -> str:
+    """Scheme, host and port of a URL."""
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 class FakeProvider:
     """`async with FakeProvider() as fake`: serves on `fake.url` (".../v1") until the block ends."""
 
@@ -62,8 +67,7 @@ class FakeProvider:
     @property
     def origin(self) -> str:
         """Scheme, host and port: the fake's own endpoints are below it."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{'https' if self._tls else 'http'}://{host}:{self._port}"
+        return origin(self._host, self._port, tls=self._tls is not None)
 
     @property
     def url(self) -> str:
@@ -73,6 +77,10 @@ class FakeProvider:
     @property
     def port(self) -> int:
         return self._port
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._connections)
 
     @property
     def invoice(self) -> Invoice:

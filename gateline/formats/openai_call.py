@@ -169,10 +169,10 @@ def _refuse_body(body: bytes | bytearray | memoryview, error: Exception) -> NoRe
         message = "the body starts with a byte order mark: send UTF-8 without one"
     elif b"\0" in start or start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         message = "the body is not UTF-8: JSON must be sent as UTF-8"
+    elif len(body) < 1024 and not bytes(body).strip():
+        message = "the body is empty: send a JSON object"
     elif _HALF_PAIR.search(body) is not None:
         message = "a string in the body holds half of a surrogate pair: a character was cut in two"
-    elif not bytes(body).strip():
-        message = "the body is empty: send a JSON object"
     else:
         message = f"the body is not valid JSON: {error}"
     raise BadRequest(message, code="invalid_json") from None

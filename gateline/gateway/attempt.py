@@ -10,9 +10,9 @@ import msgspec
 from gateline.formats.openai_call import write_body, write_body_parts
 from gateline.formats.openai_error import read_error, retry_after
 from gateline.formats.redact import redact
-from gateline.gateway.exchange import Exchange
+from gateline.gateway.exchange import ClientGone, Exchange
 from gateline.gateway.plan import targets
-from gateline.gateway.relay import relay
+from gateline.gateway.relay import relay, relay_whole
 from gateline.gateway.router import TargetRoute
 from gateline.model.errors import (
     ACCOUNT_STATUSES,
@@ -23,12 +23,13 @@ from gateline.model.errors import (
     UpstreamRefused,
     UpstreamTimeout,
 )
-from gateline.model.record import Attempt, Opened
+from gateline.model.record import Attempt
 from gateline.net.clock import Clock
 from gateline.net.lease import COLLECT, Lease
 from gateline.net.upstream import UpstreamConnection
 from gateline.store.inflight import InFlight
-from gateline.wire.header_policy import filter_request_headers
+
+_OpenedFields = tuple[str, str, str, int, str, str, str, bool, int]
 
 _FAILURES = 3  # in a row without an answer, after which a target is left alone for a while
 _COOL_DOWN = 5.0  # seconds
@@ -75,47 +76,58 @@ class Attempts:
         self._open_slot(exchange, target)
         target.in_flight += 1
         try:
-            await self._ask(exchange, target, attempt)
+            lease = self._send_now(exchange, target)
+            if lease is None:
+                lease = await self._send_fresh(exchange, target)
+            if not lease.complete:
+                lease = await self._answered(exchange, target, lease)
+            attempt.status = status = lease.status
+            if status != 200:
+                await self._check_status(exchange, lease, target)
+            if lease.complete and not lease.is_stream:
+                relay_whole(exchange, lease, target)
+            else:
+                await relay(exchange, lease, target, self._clock)
+            target.failures = 0
         except GatewayError as error:
             attempt.error = error.reason or error.type
             self._learn(target, error)
             raise
-        else:
-            target.failures = 0
         finally:
             target.in_flight -= 1
             attempt.duration = monotonic_ns() - began
-            lease = exchange.lease
-            if lease is not None:
-                self._close(exchange, lease, attempt)
+            if exchange.lease is not None:
+                self._close(exchange, exchange.lease)
 
-    async def _ask(self, exchange: Exchange, target: TargetRoute, attempt: Attempt) -> None:
-        lease = await self._send(exchange, target)
-        provider = target.provider
-        clock = self._clock
+    async def _answered(self, exchange: Exchange, target: TargetRoute, lease: Lease) -> Lease:
+        """Waits until the reply is whole, or has begun and is to be relayed as it comes."""
+        clock, provider, flow = self._clock, target.provider, exchange.flow
         exchange.wake_at = clock.now + provider.first_byte_timeout
-        while not (lease.complete or (lease.status and (lease.is_stream or lease.is_large))):
+        while True:
             failure = lease.failure
             if failure is not None:
-                if isinstance(lease, UpstreamConnection) and lease.is_stale:
-                    lease = await self._send(exchange, target, fresh=True)
-                    continue
-                raise failure
-            exchange.check()
+                if not (isinstance(lease, UpstreamConnection) and lease.is_stale):
+                    raise failure
+                lease = await self._send_fresh(exchange, target)
+                continue
+            if lease.complete or (lease.status and (lease.is_stream or lease.is_large)):
+                return lease
+            await flow.park()
+            if exchange.connection.gone:
+                raise ClientGone
             if clock.now > exchange.wake_at or clock.now > exchange.ends_at:
                 raise UpstreamTimeout(
                     f"{provider.name} did not answer within {provider.first_byte_timeout:g} s: try again."
                 )
-            await exchange.flow.park()
-        attempt.status = lease.status
+
+    async def _check_status(self, exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
         if lease.status >= 400:
             await self._collect(exchange, lease, target)
             raise _refusal(lease, target)
         if not 200 <= lease.status < 300:
             raise UpstreamBroken(
-                f"{provider.name} answered {lease.status}: redirects are not followed, correct its base_url."
+                f"{target.provider.name} answered {lease.status}: redirects are not followed, correct its base_url."
             )
-        await relay(exchange, lease, target, clock)
 
     async def _collect(self, exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
         """Waits for a failed reply's body, as far as it is of use."""
@@ -128,18 +140,25 @@ class Attempts:
 
     # --- a lease ---
 
-    async def _send(self, exchange: Exchange, target: TargetRoute, *, fresh: bool = False) -> Lease:
-        call = exchange.call
+    def _send_now(self, exchange: Exchange, target: TargetRoute) -> Lease | None:
+        """Sends the request on what is open already; None when a connection must be made first."""
+        call, pool = exchange.call, target.pool
         assert call is not None
-        engine, pool = target.engine, target.pool
-        if engine is not None:
+        if pool is None:
+            assert target.engine is not None
             body = write_body(call, target.target.model, ask_usage=True)
-            exchange.lease = engine.submit(exchange.flow, target.paths[call.operation], body)
+            exchange.lease = target.engine.submit(exchange.flow, target.paths[call.operation], body)
             return exchange.lease
-        assert pool is not None
-        connection = None if fresh else pool.take()
+        connection = pool.take()
         if connection is None:
-            connection = await self._dial(exchange, target)
+            return None
+        exchange.lease = connection
+        connection.send(exchange.flow, _request(exchange, target))
+        return connection
+
+    async def _send_fresh(self, exchange: Exchange, target: TargetRoute) -> Lease:
+        """The same on a connection of its own."""
+        connection = await self._dial(exchange, target)
         exchange.lease = connection
         connection.send(exchange.flow, _request(exchange, target))
         return connection
@@ -162,13 +181,14 @@ class Attempts:
         assert dial.connection is not None
         return dial.connection
 
-    def _close(self, exchange: Exchange, lease: Lease, attempt: Attempt) -> None:
+    def _close(self, exchange: Exchange, lease: Lease) -> None:
         """Takes from the lease what the record wants and gives it back, or breaks it off if it is not at its end."""
         exchange.lease = None
         if lease.sent_at:
             exchange.upstream_ns += (lease.last_byte_at or monotonic_ns()) - lease.sent_at
-        exchange.queue += lease.queue
-        exchange.engine_cpu += lease.engine_cpu
+        if lease.engine_cpu:
+            exchange.queue += lease.queue
+            exchange.engine_cpu += lease.engine_cpu
         if lease.complete:
             lease.release()
         else:
@@ -183,14 +203,15 @@ class Attempts:
         if exchange.slot >= 0:
             in_flight.close(exchange.slot)
             exchange.slot = -1
-        opened = Opened(
-            exchange.id,
+        # A tuple encodes as the struct `Opened` does, without making one.
+        opened: _OpenedFields = (
+            exchange.id.decode(),
             key.tenant,
             key.id,
             key.slot,
             exchange.operation,
-            exchange.model[:128],
-            target.label[:128],
+            exchange.model,
+            target.label,
             exchange.stream,
             exchange.started + self._clock.epoch,
         )
@@ -229,15 +250,15 @@ def _request(exchange: Exchange, target: TargetRoute) -> list[bytes | memoryview
     call = exchange.call
     assert call is not None
     number = len(exchange.attempts)
-    request_id = exchange.id if number == 1 else f"{exchange.id}.{number}"
-    lines = filter_request_headers(exchange.connection.request.headers)
+    request_id = exchange.id if number == 1 else b"%b.%d" % (exchange.id, number)
+    lines = exchange.facts.lines
     head = target.heads[call.operation]
     if len(exchange.body) < _LARGE:
         body = write_body(call, target.target.model, ask_usage=target.asks_usage)
-        return [b"%b%b\r\n%bContent-Length: %d\r\n\r\n%b" % (head, request_id.encode(), lines, len(body), body)]
+        return [b"%b%b\r\n%bContent-Length: %d\r\n\r\n%b" % (head, request_id, lines, len(body), body)]
     parts = write_body_parts(call, target.target.model, ask_usage=target.asks_usage)
     length = sum(len(part) for part in parts)
-    return [b"%b%b\r\n%bContent-Length: %d\r\n\r\n" % (head, request_id.encode(), lines, length), *parts]
+    return [b"%b%b\r\n%bContent-Length: %d\r\n\r\n" % (head, request_id, lines, length), *parts]
 
 
 def _refusal(lease: Lease, target: TargetRoute) -> UpstreamRefused:

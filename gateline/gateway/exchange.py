@@ -10,6 +10,7 @@ from time import monotonic_ns
 
 from gateline.formats.openai_error import write_error, write_stream_error
 from gateline.gateway.cors import cors_lines
+from gateline.gateway.facts import Facts
 from gateline.gateway.router import ModelRoute, Router, TargetRoute
 from gateline.model.call import Call
 from gateline.model.errors import GatewayError, Unavailable
@@ -21,10 +22,13 @@ from gateline.net.lease import Lease
 from gateline.net.server import ClientConnection
 from gateline.store.limits import Verdict
 from gateline.wire.chunked import LAST_CHUNK
-from gateline.wire.http1_write import response_head
+from gateline.wire.http1_write import status_line
 
 CLIENT_GONE = 499  # nginx's status for a client that left before its answer; it is never sent
 _JSON = b"content-type: application/json\r\n"
+
+
+_NEVER = float("inf")
 
 
 class ClientGone(Exception):
@@ -37,7 +41,6 @@ class Exchange:
     __slots__ = (
         "_chunked",
         "_closes",
-        "_sent",
         "attempts",
         "body",
         "broken",
@@ -50,10 +53,11 @@ class Exchange:
         "ends_at",
         "engine_cpu",
         "error",
+        "facts",
         "first_byte_at",
         "flow",
+        "has_started",
         "id",
-        "is_slot_open",
         "key",
         "last",
         "lease",
@@ -76,14 +80,16 @@ class Exchange:
     )
 
     def __init__(
-        self, connection: ClientConnection, request_id: str, operation: str, router: Router, flow: Flow
+        self, connection: ClientConnection, request_id: bytes, facts: Facts, router: Router, flow: Flow
     ) -> None:
         self.connection = connection
         self.id = request_id
-        self.operation = operation
+        self.facts = facts
+        self.operation = facts.operation
         self.router = router
         self.flow = flow
         self.started = monotonic_ns()
+        self.attempts: list[Attempt] = []
         self.key: Key | None = None
         self.verdict: Verdict | None = None
         self.call: Call | None = None
@@ -92,8 +98,7 @@ class Exchange:
         self.model_route: ModelRoute | None = None
         self.target: TargetRoute | None = None
         self.lease: Lease | None = None
-        self.attempts: list[Attempt] = []
-        self.slot = -1
+        self.slot = -1  # in the in-flight table
         self.stream = False
         self.status = 0
         self.error = ""
@@ -110,11 +115,11 @@ class Exchange:
         self.bytes_out = 0
         self.last = b""
         self.broken = False
-        self._sent = False
+        self.has_started = False  # some of the answer has been handed over: its status can no longer change
+        self.wake_at = _NEVER
+        self.ends_at = _NEVER
         self._chunked = False
         self._closes = False
-        self.wake_at = float("inf")
-        self.ends_at = float("inf")
 
     # --- the client ---
 
@@ -129,27 +134,21 @@ class Exchange:
 
     # --- the answer ---
 
-    @property
-    def has_started(self) -> bool:
-        """Some of the answer has been handed over: its status can no longer change."""
-        return self._sent
-
-    def _head(self, status: int, lines: bytes, length: int | None, *, chunked: bool) -> bytes:
-        self._closes = not self.connection.keeps_alive
-        self._chunked = chunked
+    def _head(self, status: int, lines: bytes, framing: bytes) -> bytes:
+        connection = self.connection
         self.status = status
+        self._closes = closes = not connection.keeps_alive
         verdict = self.verdict
-        limits = b"" if verdict is None or not verdict.limit else _limit_lines(verdict)
-        return response_head(
-            status,
-            lines=b"%bx-request-id: %b\r\n%b%b%b" % (lines, self.id.encode(), limits, self._cors(), self._date()),
-            content_length=length,
-            chunked=chunked,
-            close=self._closes,
+        return b"%b%bx-request-id: %b\r\n%b%b%b%b%b" % (
+            status_line(status),
+            lines,
+            self.id,
+            _limit_lines(verdict) if verdict is not None and verdict.limit else b"",
+            self._cors(),
+            connection.service.clock.date,
+            framing,
+            b"connection: close\r\n\r\n" if closes else b"\r\n",
         )
-
-    def _date(self) -> bytes:
-        return self.connection.service.clock.date
 
     def _cors(self) -> bytes:
         cors = self.router.snapshot.server.cors
@@ -157,7 +156,8 @@ class Exchange:
 
     def answer(self, status: int, body: bytes, lines: bytes = _JSON) -> None:
         """The whole answer, held until the record is noted."""
-        self.last = self._head(status, lines, len(body), chunked=False) + (b"" if self._is_head_only else body)
+        head = self._head(status, lines, b"content-length: %d\r\n" % len(body))
+        self.last = head if self._is_head_only else head + body
 
     @property
     def _is_head_only(self) -> bool:
@@ -165,11 +165,15 @@ class Exchange:
 
     def start(self, status: int, lines: bytes, length: int | None = None) -> None:
         """The beginning of an answer that comes in pieces: of `length` bytes, or of unknown length."""
-        request = self.connection.request
-        chunked = length is None and request.version_minor == 1
-        if length is None and not chunked:
+        if length is not None:
+            framing = b"content-length: %d\r\n" % length
+        elif self.connection.request.version_minor == 1:
+            self._chunked = True
+            framing = b"transfer-encoding: chunked\r\n"
+        else:
             self.connection.poisoned = True  # HTTP/1.0 has no other end for it than the connection's
-        self._send(self._head(status, lines, length, chunked=chunked))
+            framing = b""
+        self._send(self._head(status, lines, framing))
 
     def write(self, data: bytes) -> None:
         """A piece of an answer that was started."""
@@ -189,15 +193,15 @@ class Exchange:
         self.error = error.reason or error.type
         if error.close:
             self.connection.poisoned = True
-        if not self._sent:
+        if not self.has_started:
             lines = _JSON
             if error.retry_after is not None:
                 lines += b"retry-after: %d\r\n" % max(1, -int(-error.retry_after // 1))
             if error.status == 405:
                 lines += b"allow: GET, HEAD, POST, OPTIONS\r\n"
-            self.answer(error.status, write_error(error, self.id), lines)
+            self.answer(error.status, write_error(error, self.id.decode()), lines)
         elif self.stream:
-            self.hold(write_stream_error(error, self.id))
+            self.hold(write_stream_error(error, self.id.decode()))
         else:
             self.broken = True  # part of a plain body is out: only a cut connection can say that it is not whole
 
@@ -207,8 +211,8 @@ class Exchange:
         self.flow.close()
 
     def _send(self, data: bytes) -> None:
-        if not self._sent:
-            self._sent = True
+        if not self.has_started:
+            self.has_started = True
             self.first_byte_at = monotonic_ns()
         self.bytes_out += len(data)
         self.connection.write(data)
@@ -225,10 +229,10 @@ class Exchange:
 
 
 def _limit_lines(verdict: Verdict) -> bytes:
-    """OpenAI's names; the reset is a duration such as `1.5s`."""
-    reset = f"{verdict.reset_ns / 1e9:.3f}".rstrip("0").rstrip(".")
+    """OpenAI's names; the reset is a duration such as `1.500s`."""
+    seconds, milliseconds = divmod(verdict.reset_ns // 1_000_000, 1_000)
     return (
-        f"x-ratelimit-limit-requests: {verdict.limit}\r\n"
-        f"x-ratelimit-remaining-requests: {verdict.remaining}\r\n"
-        f"x-ratelimit-reset-requests: {reset}s\r\n"
-    ).encode()
+        b"x-ratelimit-limit-requests: %d\r\n"
+        b"x-ratelimit-remaining-requests: %d\r\n"
+        b"x-ratelimit-reset-requests: %d.%03ds\r\n"
+    ) % (verdict.limit, verdict.remaining, seconds, milliseconds)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from gateline.formats.openai_error import write_error
 from gateline.gateway.cors import cors_lines
 from gateline.gateway.exchange import Exchange
+from gateline.gateway.facts import Facts
 from gateline.gateway.models import PATH as MODELS
 from gateline.gateway.pipeline import Pipeline
 from gateline.gateway.router import Router
@@ -36,15 +37,20 @@ class Front:
     """A worker's handler of requests. `router` is replaced whole by each new configuration."""
 
     def __init__(
-        self, pipeline: Pipeline, router: Router, cells: memoryview[int], crashed: Callable[[BaseException], None]
+        self,
+        pipeline: Pipeline,
+        router: Router,
+        cells: memoryview[int],
+        pepper: bytes,
+        crashed: Callable[[BaseException], None],
     ) -> None:
         self._pipeline = pipeline
         self.router = router
         self._cells = cells
         self._crashed = crashed
-        self.live: set[Exchange] = set()
+        self._pepper = pepper
         self.ready = True
-        self._prefix = f"req_{os.getpid():x}{time.time_ns():x}".ljust(24, "0")
+        self._prefix = f"req_{os.getpid():x}{time.time_ns():x}0".encode()
         self._number = 0
 
     def begin(self, connection: ClientConnection) -> None:
@@ -62,25 +68,27 @@ class Front:
     def _start(self, connection: ClientConnection, operation: str) -> None:
         flow = Flow(self._crashed)
         router = self.router
-        exchange = Exchange(connection, self.next_id(), operation, router, flow)
+        request = connection.request
+        facts = request.facts
+        if not isinstance(facts, Facts):
+            facts = request.facts = Facts(request, operation, self._pepper)
+        exchange = Exchange(connection, self.next_id(), facts, router, flow)
         exchange.ends_at = connection.service.clock.now + router.snapshot.server.request_timeout
         connection.flow = flow
-        self.live.add(exchange)
-        flow.start(self._run(exchange))
+        flow.start(self._pipeline.handle(exchange))
 
-    async def _run(self, exchange: Exchange) -> None:
-        try:
-            await self._pipeline.handle(exchange)
-        finally:
-            self.live.discard(exchange)
-
-    def next_id(self) -> str:
+    def next_id(self) -> bytes:
         self._number += 1
-        return f"{self._prefix}{self._number:x}"
+        return b"%b%x" % (self._prefix, self._number)
+
+    @property
+    def live(self) -> set[Exchange]:
+        """The exchanges between head and last byte."""
+        return self._pipeline.live
 
     def check_deadlines(self, now: float) -> None:
         """Wakes every exchange that has waited long enough; it finds out itself for what."""
-        for exchange in tuple(self.live):
+        for exchange in tuple(self._pipeline.live):
             if now > exchange.wake_at or now > exchange.ends_at:
                 exchange.flow.wake()
 
@@ -116,12 +124,12 @@ class Front:
     def _refuse(self, error: GatewayError, lines: bytes, *, close: bool) -> bytes:
         self._cells[unknown_caller_field(error.status)] += 1
         request_id = self.next_id()
-        body = write_error(error, request_id)
-        lines = b"%b%bx-request-id: %b\r\n" % (_JSON, lines, request_id.encode())
+        body = write_error(error, request_id.decode())
+        lines = b"%b%bx-request-id: %b\r\n" % (_JSON, lines, request_id)
         return response_head(error.status, lines=lines, content_length=len(body), close=close) + body
 
     def _text(self, status: int, text: bytes, *, close: bool, head_only: bool) -> bytes:
-        lines = b"%bx-request-id: %b\r\n" % (_TEXT, self.next_id().encode())
+        lines = b"%bx-request-id: %b\r\n" % (_TEXT, self.next_id())
         head = response_head(status, lines=lines, content_length=len(text), close=close)
         return head if head_only else head + text
 
@@ -129,5 +137,5 @@ class Front:
         origin = connection.request.headers.get(b"origin", b"")
         cors = cors_lines(self.router.snapshot.server.cors, origin)
         lines = cors + _PREFLIGHT if cors else b"allow: GET, HEAD, POST, OPTIONS\r\n"
-        lines += b"x-request-id: %b\r\n" % self.next_id().encode()
+        lines += b"x-request-id: %b\r\n" % self.next_id()
         return response_head(204, lines=lines, close=close)

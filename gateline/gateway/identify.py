@@ -7,43 +7,51 @@ from hmac import compare_digest
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.keytable import KeyTable
 from gateline.model.errors import Unauthenticated, Unavailable
-from gateline.model.key import Key, key_hash
+from gateline.model.key import Key
 
-_LONGEST = 256  # bytes: longer is not one of our keys, and not worth hashing
 _HELP = "Send a Gateline key as `Authorization: Bearer sk-gl-…`; `gateline keys create` makes one."
 
 
 class Identify:
-    """The stage. `pepper` is the installation's secret that key hashes are made with."""
+    """The stage, in two steps: from memory, and the look-up that a key's first call here needs."""
 
-    def __init__(self, keys: KeyTable, pepper: bytes) -> None:
+    def __init__(self, keys: KeyTable) -> None:
         self._keys = keys
-        self._pepper = pepper
 
-    async def __call__(self, exchange: Exchange) -> None:
-        """Sets `exchange.key`. Raises Unauthenticated, or Unavailable when nobody can say whose key this is."""
-        token = exchange.connection.request.credential
-        if token is None:
+    def __call__(self, exchange: Exchange) -> bool:
+        """Sets `exchange.key`; False when the key must be looked up first. Raises Unauthenticated, or Unavailable when
+        nobody can say whose key this is."""
+        facts = exchange.facts
+        digest = facts.digest
+        if digest is None:
+            if facts.has_token:
+                raise Unauthenticated(f"The API key is not valid. {_HELP}")
             raise Unauthenticated(f"No API key was sent. {_HELP}", code="missing_api_key")
-        if len(token) > _LONGEST:
-            raise Unauthenticated(f"The API key is not valid. {_HELP}")
-        digest = key_hash(token, self._pepper)
         key = self._keys.find(digest)
         if key is None:
-            key = await self._look_up(exchange, digest)
-        if key is None or not compare_digest(key.hash, digest):
-            raise Unauthenticated(f"The API key is not valid. {_HELP}")
-        if key.revoked:
-            raise Unauthenticated("The API key was revoked. Ask for a new one.", code="revoked_api_key")
-        exchange.key = key
+            if self._keys.is_absent(digest):
+                raise Unauthenticated(f"The API key is not valid. {_HELP}")
+            return False
+        self._accept(exchange, key, digest)
+        return True
 
-    async def _look_up(self, exchange: Exchange, digest: bytes) -> Key | None:
-        if self._keys.is_absent(digest):
-            return None
+    async def look_up(self, exchange: Exchange) -> None:
+        """Sets `exchange.key` from the control plane's answer. Raises as `__call__` does."""
+        digest = exchange.facts.digest
+        assert digest is not None
         question = self._keys.ask(digest, exchange.flow)
         while not question.answered:
             await exchange.flow.park()
             exchange.check()
             if not question.answered and self._keys.gave_up(question):
                 raise Unavailable("The key cannot be verified at the moment: try again shortly.", retry_after=2)
-        return question.key
+        if question.key is None:
+            raise Unauthenticated(f"The API key is not valid. {_HELP}")
+        self._accept(exchange, question.key, digest)
+
+    def _accept(self, exchange: Exchange, key: Key, digest: bytes) -> None:
+        if not compare_digest(key.hash, digest):
+            raise Unauthenticated(f"The API key is not valid. {_HELP}")
+        if key.revoked:
+            raise Unauthenticated("The API key was revoked. Ask for a new one.", code="revoked_api_key")
+        exchange.key = key

@@ -10,13 +10,14 @@ from gateline.gateway.exchange import ClientGone, Exchange
 from gateline.gateway.identify import Identify
 from gateline.gateway.models import list_models
 from gateline.gateway.plan import plan
-from gateline.gateway.read import read
+from gateline.gateway.read import peek, receive
 from gateline.gateway.record import Recorder
 from gateline.model.errors import GatewayError, Internal
 
 
 class Pipeline:
-    """The stages of one worker. `on_defect` is told of errors that are ours, with the request's id."""
+    """The stages of one worker. `on_defect` is told of errors that are ours, with the request's id. `live` are the
+    exchanges between head and last byte."""
 
     def __init__(
         self,
@@ -31,15 +32,20 @@ class Pipeline:
         self._attempts = attempts
         self._recorder = recorder
         self._on_defect = on_defect
+        self.live: set[Exchange] = set()
 
     async def handle(self, exchange: Exchange) -> None:
+        self.live.add(exchange)
         try:
-            await self._identify(exchange)  # key -> principal; memory only, but for a key's first call
+            if not self._identify(exchange):  # key -> principal, from memory
+                await self._identify.look_up(exchange)  # but for a key's first call here
             self._admit(exchange)  # limits, before the body is read: a refused caller costs nothing more
             if exchange.operation == "models":
                 list_models(exchange)
             else:
-                await read(exchange)  # the body, peeked; its bytes are kept for pass-through
+                if not exchange.connection.body_complete:
+                    await receive(exchange)
+                peek(exchange)  # the call in the body, whose bytes are kept for pass-through
                 plan(exchange)  # the model, allowed for this principal; its targets follow lazily
                 await self._attempts.run(exchange)  # connect, send, relay; retry and fall back until visible
         except GatewayError as error:
@@ -47,9 +53,10 @@ class Pipeline:
         except ClientGone:
             pass  # nobody to answer; the record says so
         except Exception as defect:  # noqa: BLE001 - the request's boundary: our defect is a 500 here and a line in the log
-            self._on_defect(exchange.id, defect)
+            self._on_defect(exchange.id.decode(), defect)
             exchange.fail(Internal("The gateway failed. The log has the reason under this request's id."))
         finally:
             self._recorder.note(exchange)  # exactly one record once the caller is known
             self._admit.leave(exchange)
             exchange.finish()  # only now the last held piece leaves
+            self.live.discard(exchange)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from random import random
 
 from gateline.gateway.exchange import Exchange
@@ -34,11 +34,20 @@ def may_use(key: Key, name: str) -> bool:
     return key.models is None or name in key.models
 
 
-def targets(exchange: Exchange, now: float) -> Iterator[TargetRoute]:
-    """Every target once, lazily: most calls need the first one only. Those cooling down come after all others.
+def targets(exchange: Exchange, now: float) -> Iterable[TargetRoute]:
+    """Every target once. Those cooling down come after all others.
 
     A fallback is another model: a key that may not use it does not get there through this door either.
     """
+    route = exchange.model_route
+    assert route is not None
+    if len(route.targets) == 1 and not route.model.fallbacks:
+        return route.targets
+    return _all_targets(exchange, now)
+
+
+def _all_targets(exchange: Exchange, now: float) -> Iterator[TargetRoute]:
+    """Lazily: most calls need the first one only."""
     cooling: list[TargetRoute] = []
     for route in _routes(exchange):
         for target in _ordered(route):

@@ -13,27 +13,30 @@ from gateline.model.errors import BadRequest, TooLarge, UnsupportedCoding
 from gateline.wire.inflate import CodingError, Inflater
 
 
-async def read(exchange: Exchange) -> None:
-    """Sets `exchange.call`. Raises BadRequest, TooLarge, TooSlow or UnsupportedCoding."""
+async def receive(exchange: Exchange) -> None:
+    """Waits for the rest of the body. Raises BadWire, TooLarge or TooSlow."""
     connection = exchange.connection
-    if not connection.body_complete:
-        began = monotonic_ns()
-        if connection.failure is None:
-            connection.want_body()
-        while not connection.body_complete:
-            if connection.failure is not None:
-                raise connection.failure
-            await exchange.flow.park()
-            exchange.check()
-        exchange.waited_ns = monotonic_ns() - began
+    began = monotonic_ns()
+    if connection.failure is None:
+        connection.want_body()
+    while not connection.body_complete:
+        if connection.failure is not None:
+            raise connection.failure
+        await exchange.flow.park()
+        exchange.check()
+    exchange.waited_ns = monotonic_ns() - began
+
+
+def peek(exchange: Exchange) -> None:
+    """Sets `exchange.call` from the whole body. Raises BadRequest, TooLarge or UnsupportedCoding."""
+    connection = exchange.connection
     body = connection.body
     exchange.bytes_in = len(body)
-    request = connection.request
-    if request.content_encoding and request.content_encoding.lower() != b"identity":
-        body = _decoded(body, request.content_encoding, connection.service.limits.body_bytes)
+    coding = connection.request.content_encoding
+    if coding and coding.lower() != b"identity":
+        body = _decoded(body, coding, connection.service.limits.body_bytes)
     exchange.body = body
-    call = read_call(body, cast("Operation", exchange.operation))
-    exchange.call = call
+    exchange.call = call = read_call(body, cast("Operation", exchange.operation))
     exchange.stream = call.stream
 
 

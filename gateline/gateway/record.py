@@ -7,23 +7,44 @@ from time import monotonic_ns
 import msgspec
 
 from gateline.gateway.exchange import CLIENT_GONE, Exchange
+from gateline.gateway.tally import Tallies
 from gateline.model.record import RECORD_VERSION, Record
 from gateline.net.clock import Clock
-from gateline.store import columns
-from gateline.store.columns import bucket_of, row_base, status_field
+from gateline.store.columns import (
+    CACHED_TOKENS,
+    COST_NANO,
+    ERRORS,
+    FIRST_BYTE_BUCKETS,
+    FIRST_BYTE_SUM_NS,
+    INPUT_TOKENS,
+    LATENCY_BUCKETS,
+    LATENCY_SUM_NS,
+    OUTPUT_TOKENS,
+    OVERHEAD_BUCKETS,
+    OVERHEAD_SUM_NS,
+    REASONING_TOKENS,
+    RETRIES,
+    UNPRICED,
+    bucket_of,
+    status_field,
+    unknown_caller_field,
+)
 from gateline.store.inflight import InFlight
 from gateline.store.journal import Journal
 
-_NO_MODEL = row_base(0)  # calls that named no model we have: one row, whatever clients invent
+_NO_MODEL = 0  # the row of calls that named no model we have: one for all, whatever clients invent
 
 
 class Recorder:
     """One a worker. `cells` is the worker's block of the shared columns."""
 
-    def __init__(self, journal: Journal, in_flight: InFlight, cells: memoryview[int], clock: Clock) -> None:
+    def __init__(
+        self, journal: Journal, in_flight: InFlight, cells: memoryview[int], tallies: Tallies, clock: Clock
+    ) -> None:
         self._journal = journal
         self._in_flight = in_flight
         self._cells = cells
+        self._no_model = tallies.row(_NO_MODEL)
         self._clock = clock
         self._encode = msgspec.msgpack.Encoder().encode
 
@@ -35,7 +56,7 @@ class Recorder:
             exchange.error = exchange.error or "client_gone"
         key = exchange.key
         if key is None:
-            self._cells[columns.unknown_caller_field(exchange.status)] += 1
+            self._cells[unknown_caller_field(exchange.status)] += 1
             return
         now = monotonic_ns()
         epoch = self._clock.epoch
@@ -43,13 +64,13 @@ class Recorder:
         first = exchange.first_byte_at or (now if sends_last else 0)
         if sends_last:
             exchange.bytes_out += len(exchange.last)
-        overhead = now - exchange.started - exchange.upstream_ns - exchange.waited_ns - exchange.connect
+        overhead = max(0, now - exchange.started - exchange.upstream_ns - exchange.waited_ns - exchange.connect)
         target = exchange.target
         self._journal.append(
             self._encode(
                 Record(
                     RECORD_VERSION,
-                    exchange.id,
+                    exchange.id.decode(),
                     key.tenant,
                     key.id,
                     exchange.operation,
@@ -82,37 +103,29 @@ class Recorder:
         self._count(exchange, now, first, overhead)
 
     def _count(self, exchange: Exchange, now: int, first: int, overhead: int) -> None:
-        cells = self._cells
-        if exchange.target is not None:
-            base = exchange.target.base
-        elif exchange.model_route is not None:
-            base = exchange.model_route.base
-        else:
-            base = _NO_MODEL
-        cells[base + status_field(exchange.status)] += 1
+        row = exchange.target or exchange.model_route
+        counts = (row.tally if row is not None else self._no_model).touch()
+        counts[status_field(exchange.status)] += 1
         if exchange.error:
-            cells[base + columns.ERRORS] += 1
+            counts[ERRORS] += 1
         if len(exchange.attempts) > 1:
-            cells[base + columns.RETRIES] += len(exchange.attempts) - 1
+            counts[RETRIES] += len(exchange.attempts) - 1
         usage = exchange.usage
         if usage is not None:
-            cells[base + columns.INPUT_TOKENS] += usage.input
-            cells[base + columns.OUTPUT_TOKENS] += usage.output
-            if usage.cached:
-                cells[base + columns.CACHED_TOKENS] += usage.cached
-            if usage.reasoning:
-                cells[base + columns.REASONING_TOKENS] += usage.reasoning
-            if exchange.cost is None:
-                cells[base + columns.UNPRICED] += 1
-            else:
-                cells[base + columns.COST_NANO] += exchange.cost
+            counts[INPUT_TOKENS] += usage.input
+            counts[OUTPUT_TOKENS] += usage.output
+            counts[CACHED_TOKENS] += usage.cached
+            counts[REASONING_TOKENS] += usage.reasoning
+        if exchange.cost is not None:
+            counts[COST_NANO] += exchange.cost
+        elif exchange.attempts:
+            counts[UNPRICED] += 1
         latency = now - exchange.started
-        cells[base + columns.LATENCY_SUM_NS] += latency
-        cells[base + columns.LATENCY_BUCKETS + bucket_of(latency)] += 1
+        counts[LATENCY_SUM_NS] += latency
+        counts[LATENCY_BUCKETS + bucket_of(latency)] += 1
         if first:
             waited = first - exchange.started
-            cells[base + columns.FIRST_BYTE_SUM_NS] += waited
-            cells[base + columns.FIRST_BYTE_BUCKETS + bucket_of(waited)] += 1
-        if overhead > 0:
-            cells[base + columns.OVERHEAD_SUM_NS] += overhead
-        cells[base + columns.OVERHEAD_BUCKETS + bucket_of(max(overhead, 0))] += 1
+            counts[FIRST_BYTE_SUM_NS] += waited
+            counts[FIRST_BYTE_BUCKETS + bucket_of(waited)] += 1
+        counts[OVERHEAD_SUM_NS] += overhead
+        counts[OVERHEAD_BUCKETS + bucket_of(overhead)] += 1

@@ -10,7 +10,6 @@ from gateline.model.errors import UpstreamBroken, UpstreamTimeout
 from gateline.model.usage import Usage, cost
 from gateline.net.clock import Clock
 from gateline.net.lease import Lease
-from gateline.wire.header_policy import filter_response_headers
 
 _HELD_BYTES = 8_192  # of a stream before its first visible event, so that another target can still take over
 _HELD_SECONDS = 5.0
@@ -22,25 +21,22 @@ async def relay(exchange: Exchange, lease: Lease, target: TargetRoute, clock: Cl
     has seen any of it."""
     if lease.is_stream:
         await _relay_stream(exchange, lease, target, clock)
-    elif lease.complete:
-        _relay_whole(exchange, lease, target)
     else:
         await _relay_large(exchange, lease, target, clock)
 
 
-def _relay_whole(exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
+def relay_whole(exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
+    """Answers with a reply that is all there. Raises UpstreamBroken when it is no JSON object."""
     body = lease.take()
     if not is_json_object(body):
         raise UpstreamBroken(f"{target.provider.name} answered {lease.status} with a body that is not a JSON object.")
     _note_usage(exchange, target, read_usage(body))
-    exchange.answer(lease.status, body, filter_response_headers(lease.headers))
+    exchange.answer(lease.status, body, lease.lines)
 
 
 async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock) -> None:
     """Relays at the client's pace; what waits here is bounded by the lease's high-water mark."""
-    announced = lease.header(b"content-length")
-    length = int(announced) if announced is not None and lease.header(b"content-encoding") is None else None
-    exchange.start(lease.status, filter_response_headers(lease.headers), length)
+    exchange.start(lease.status, lease.lines, lease.length)
     tail = b""
     idle = target.provider.idle_timeout
     exchange.wake_at = idle_at = clock.now + idle
@@ -93,7 +89,7 @@ async def _relay_stream(exchange: Exchange, lease: Lease, target: TargetRoute, c
             held += piece
             piece = b""
             if held and codec.error is None and (codec.visible or len(held) > _HELD_BYTES or clock.now > hold_until):
-                exchange.start(lease.status, filter_response_headers(lease.headers))
+                exchange.start(lease.status, lease.lines)
                 piece, held = held, b""
             else:
                 exchange.wake_at = min(hold_until, idle_at) if clock.now <= hold_until else idle_at
@@ -105,7 +101,7 @@ async def _relay_stream(exchange: Exchange, lease: Lease, target: TargetRoute, c
     if codec.error is not None:
         raise codec.error
     if not exchange.has_started:
-        exchange.start(lease.status, filter_response_headers(lease.headers))
+        exchange.start(lease.status, lease.lines)
     exchange.hold(held + codec.last)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateline.formats.openai_models import Status
+from gateline.gateway.tally import Tallies, Tally
 from gateline.model.call import Operation
 from gateline.model.snapshot import Model, Provider, Snapshot, Target
 from gateline.net.clock import Clock
@@ -18,7 +19,6 @@ from gateline.net.egress import EgressPolicy
 from gateline.net.enginelink import EngineLink
 from gateline.net.pool import OriginPool
 from gateline.providers.table import TABLE, authorization, request_target
-from gateline.store.columns import row_base
 from gateline.wire.http1_write import request_head
 
 _OPERATIONS: tuple[Operation, ...] = ("chat.completions", "completions", "embeddings")
@@ -31,16 +31,16 @@ class TargetRoute:
     asked first. `heads` are request heads up to the request id, by operation; `paths` the engine's, by operation."""
 
     __slots__ = (
-        "asks_usage", "base", "cooling_until", "engine", "failures", "heads", "in_flight", "label", "paths", "pool",
-        "provider", "target",
+        "asks_usage", "cooling_until", "engine", "failures", "heads", "in_flight", "label", "paths", "pool",
+        "provider", "tally", "target",
     )  # fmt: skip
 
-    def __init__(self, target: Target, pool: OriginPool | None, engine: EngineLink | None) -> None:
+    def __init__(self, target: Target, tally: Tally, pool: OriginPool | None, engine: EngineLink | None) -> None:
         provider = target.provider
         self.target = target
         self.provider = provider
         self.label = target.label
-        self.base = row_base(target.row)
+        self.tally = tally
         self.pool = pool
         self.engine = engine
         self.in_flight = 0
@@ -74,12 +74,12 @@ Targets = dict[Target, TargetRoute]
 class ModelRoute:
     """A public name: its targets here, and the names to fall back to."""
 
-    __slots__ = ("base", "model", "targets")
+    __slots__ = ("model", "tally", "targets")
 
-    def __init__(self, model: Model, targets: list[TargetRoute]) -> None:
+    def __init__(self, model: Model, tally: Tally, targets: list[TargetRoute]) -> None:
         self.model = model
         self.targets = targets
-        self.base = row_base(model.row)
+        self.tally = tally
 
     def status(self) -> Status:
         """ "ready" when one of its targets can answer now, else the state of its engine."""
@@ -106,7 +106,10 @@ class Router:
 class Upstreams:
     """The pools and engine links of a worker, by provider and by name, and the routers made over them."""
 
-    def __init__(self, connector: Connector, clock: Clock, engine_socket: Callable[[str], Path]) -> None:
+    def __init__(
+        self, connector: Connector, clock: Clock, tallies: Tallies, engine_socket: Callable[[str], Path]
+    ) -> None:
+        self._tallies = tallies
         self._connector = connector
         self._clock = clock
         self._engine_socket = engine_socket
@@ -137,21 +140,22 @@ class Upstreams:
             if route is None:
                 route = targets[target] = known.get(target) or self._target(target)
             routes.append(route)
-        return ModelRoute(model, routes)
+        return ModelRoute(model, self._tallies.row(model.row), routes)
 
     def _target(self, target: Target) -> TargetRoute:
         provider = target.provider
+        tally = self._tallies.row(target.row)
         if provider.engine:
             name = provider.engine
             engine = self.engines.get(name)
             if engine is None:
                 engine = self.engines[name] = EngineLink(name, self._engine_socket(name))
                 engine.start()
-            return TargetRoute(target, None, engine)
+            return TargetRoute(target, tally, None, engine)
         pool = self.pools.get(provider)
         if pool is None:
             pool = self.pools[provider] = OriginPool(provider, self._connector, self._clock)
-        return TargetRoute(target, pool, None)
+        return TargetRoute(target, tally, pool, None)
 
     def _retire(self, used: set[Provider]) -> None:
         for provider in [provider for provider in self.pools if provider not in used]:

@@ -106,7 +106,8 @@ class EngineLink:
         elif isinstance(message, Head):
             lease.first_byte_at = monotonic_ns()
             lease.status = message.status
-            lease.headers = [(b"content-type", message.content_type.encode())]
+            lease.headers = []
+            lease.lines = b"content-type: %b\r\n" % message.content_type.encode()
             if message.retry_after is not None:
                 lease.headers.append((b"retry-after", str(max(1, round(message.retry_after))).encode()))
             lease.is_stream = message.content_type.startswith("text/event-stream")

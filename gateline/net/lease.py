@@ -15,7 +15,9 @@ HIGH_WATER = 65_536  # bytes waiting to be taken at which the upstream is told t
 
 
 class Lease:
-    """Times are monotonic nanoseconds, 0 until they happen. `queue` and `engine_cpu` are what an engine reports."""
+    """Times are monotonic nanoseconds, 0 until they happen. `queue` and `engine_cpu` are what an engine reports.
+    `headers` has lower-case names, and only those that somebody here reads; `lines` are those that pass to the client,
+    ready to write. `length` is the body's when the upstream says it and sends it uncoded."""
 
     __slots__ = (
         "chunks",
@@ -28,6 +30,8 @@ class Lease:
         "is_large",
         "is_stream",
         "last_byte_at",
+        "length",
+        "lines",
         "queue",
         "sent_at",
         "size",
@@ -41,6 +45,8 @@ class Lease:
         self.flow = flow
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
+        self.lines = b""
+        self.length: int | None = None
         self.chunks: list[bytes] = []
         self.size = 0
         self.complete = False

@@ -19,6 +19,7 @@ from gateline.model.snapshot import Server
 from gateline.net.clock import Clock
 from gateline.net.flow import Flow
 from gateline.wire.dechunk import Dechunker
+from gateline.wire.head_memo import HeadMemo
 from gateline.wire.http1 import HeadGuard, RequestHead, check_request_head
 
 _PIPELINED = 65_536  # bytes of later requests kept while one runs
@@ -90,6 +91,7 @@ class ClientConnection(asyncio.Protocol):
         "_headers",
         "_in_head",
         "_linger_left",
+        "_memo",
         "_parser_url",
         "_paused",
         "_pending",
@@ -130,6 +132,7 @@ class ClientConnection(asyncio.Protocol):
         self._pending = bytearray()
         self._guard = HeadGuard(service.limits.head_bytes)
         self._in_head = False
+        self._memo: HeadMemo | None = None
         self._dechunker: Dechunker | None = None
         self._headers: list[tuple[bytes, bytes]] = []
         self._parser_url = b""
@@ -195,21 +198,26 @@ class ClientConnection(asyncio.Protocol):
         self._headers.append((name, value))
 
     def _read_head(self, data: bytes) -> None:
-        limits = self.service.limits
-        try:
-            found = self._guard.feed(data)
-            if found is None:
-                self._await_rest_of_head()
+        memo = self._memo
+        body_at = memo.match(data) if memo is not None and not self._in_head else 0
+        if body_at:
+            rest = data[body_at:]
+        else:
+            try:
+                found = self._guard.feed(data)
+                if found is None:
+                    self._await_rest_of_head()
+                    return
+                head, rest = found
+                self.request = self._parse(head, self.service.limits)
+            except GatewayError as error:
+                self._refuse(error)
                 return
-            head, rest = found
-            self.request = self._parse(head, limits)
-        except GatewayError as error:
-            self._refuse(error)
-            return
-        self._in_head = False
+            self._in_head = False
+            self._memo = HeadMemo(head, self.request)
         self.stage = BUSY
         self.service.busy.add(self)
-        self._start_body(rest, limits)
+        self._start_body(rest, self.service.limits)
         self.service.handler.begin(self)
 
     def _await_rest_of_head(self) -> None:

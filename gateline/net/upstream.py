@@ -12,14 +12,31 @@ import httptools
 from gateline.model.errors import UpstreamBroken, UpstreamError, UpstreamUnreachable
 from gateline.net.flow import Flow
 from gateline.net.lease import COLLECT, HIGH_WATER, Lease
+from gateline.wire.header_policy import FORWARDED_RESPONSE_HEADERS, filter_response_headers
 from gateline.wire.inflate import CodingError, Inflater
+from gateline.wire.plain_reply import read_plain_reply
 
 if TYPE_CHECKING:
     from gateline.net.pool import OriginPool
 
 _HEAD_BYTES = 65_536
-_HEAD_COUNT = 256
 _INFORMATIONAL = 8  # 1xx replies before the real one
+
+
+# The response headers that anybody here reads; all others are dropped where they arrive.
+_READ = FORWARDED_RESPONSE_HEADERS | {
+    b"content-length", b"transfer-encoding", b"content-encoding", b"retry-after-ms", b"x-ms-retry-after-ms",
+}  # fmt: skip
+_SPELLINGS = 2_048
+_NAMES: dict[bytes, bytes] = {}  # a name as some upstream spells it -> in lower case, or empty when nobody reads it
+
+
+def _learn(name: bytes) -> bytes:
+    lower = name.lower()
+    known = lower if lower in _READ else b""
+    if len(_NAMES) < _SPELLINGS:
+        _NAMES[name] = known
+    return known
 
 
 class UpstreamConnection(asyncio.Protocol, Lease):
@@ -33,6 +50,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         "_inflater",
         "_informational",
         "_keep",
+        "_missing",
         "_parser",
         "_paused",
         "_spare",
@@ -61,6 +79,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         self._framed = False
         self._keep = False
         self._spare = False
+        self._missing = 0
         self._inflater: Inflater | None = None
 
     # --- the lease --------------------------------------------------------------------------------------------------
@@ -88,9 +107,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
 
     def release(self) -> None:
         self.flow = None
-        reusable = self.complete and self._keep and not self._spare and self.failure is None
-        if reusable and self.transport is not None and not self.transport.is_closing():
-            self.chunks = []
+        if self.complete and self._keep and not self._spare and self.failure is None and self.transport is not None:
             self.pool.give(self)
         else:
             self.abort()
@@ -121,7 +138,15 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             return
         if not self._fed:
             self.first_byte_at = monotonic_ns()
-        self._fed += len(data)
+            self._fed = len(data)
+            if self._read_plain(data):
+                flow.wake()
+                return
+        else:
+            self._fed += len(data)
+            if self._missing:
+                self._read_plain_rest(data)
+                return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -141,10 +166,56 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             flow.wake()
         elif self.is_stream or self.is_large or self.size > COLLECT:
             self.is_large = not self.is_stream
-            if self.size > HIGH_WATER and not self._paused and self.transport is not None:
-                self._paused = True
-                self.transport.pause_reading()
+            if self.size > HIGH_WATER:
+                self._pause()
             flow.wake()
+
+    def _read_plain(self, data: bytes) -> bool:
+        """Takes the usual reply without the parser; True when it is whole."""
+        plain = read_plain_reply(data)
+        if plain is None:
+            return False
+        self.status = 200
+        self.lines = plain.lines
+        self._in_body = self._framed = self._keep = True
+        body = data[plain.body_at :]
+        missing = plain.length - len(body)
+        if missing < 0:
+            self._spare = True  # more than one reply to one request: the connection is not used again
+            body = body[:missing]
+        self.chunks.append(body)
+        self.size = len(body)
+        if missing <= 0:
+            self.complete = True
+            self.last_byte_at = self.first_byte_at
+            return True
+        self._missing = missing
+        self.length = plain.length
+        self.is_large = plain.length > COLLECT
+        return self.is_large
+
+    def _read_plain_rest(self, data: bytes) -> None:
+        missing = self._missing - len(data)
+        if missing < 0:
+            self._spare = True
+            data = data[:missing]
+        self._missing = max(missing, 0)
+        self.chunks.append(data)
+        self.size += len(data)
+        if missing <= 0:
+            self.complete = True
+            self.last_byte_at = monotonic_ns()
+        elif not self.is_large:
+            return
+        elif self.size > HIGH_WATER:
+            self._pause()
+        if self.flow is not None:
+            self.flow.wake()
+
+    def _pause(self) -> None:
+        if not self._paused and self.transport is not None:
+            self._paused = True
+            self.transport.pause_reading()
 
     def eof_received(self) -> bool:
         return False
@@ -182,7 +253,11 @@ class UpstreamConnection(asyncio.Protocol, Lease):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_body and not self.complete:
-            self.headers.append((name.lower(), value))
+            known = _NAMES.get(name)
+            if known is None:
+                known = _learn(name)
+            if known:
+                self.headers.append((known, value))
 
     def on_headers_complete(self) -> None:
         if self.complete:
@@ -194,18 +269,16 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             if status == 101 or self._informational > _INFORMATIONAL:
                 raise UpstreamBroken("The upstream sent informational replies without end.")
             return
-        headers = self.headers
-        if len(headers) > _HEAD_COUNT:
-            raise UpstreamBroken(f"The upstream's response head has more than {_HEAD_COUNT} fields.")
         self.status = status
         self._in_body = True
         self._keep = self._parser.should_keep_alive()
-        for name, value in headers:
+        for name, value in self.headers:
             if name == b"content-type":
                 self.is_stream = value[:17].lower() == b"text/event-stream"
             elif name == b"content-length":
                 self._framed = True
-                self.is_large = int(value) > COLLECT
+                self.length = int(value)
+                self.is_large = self.length > COLLECT
             elif name == b"transfer-encoding" and value[-7:].lower() == b"chunked":
                 self._framed = True
             elif name == b"content-encoding" and value.lower() != b"identity":
@@ -215,6 +288,9 @@ class UpstreamConnection(asyncio.Protocol, Lease):
                     raise UpstreamBroken(str(error)) from None
         if status in {204, 304}:
             self._framed = True
+        if self._inflater is not None:
+            self.length = None
+        self.lines = filter_response_headers(self.headers)
 
     def on_body(self, data: bytes) -> None:
         if self.complete:

@@ -105,7 +105,8 @@ class Limits:
         self._own_calls = _DEBTS + workers + worker
         self._touched = self._cells[worker]
         self._patience_ns = patience_ns
-        self._barrier = threading.Lock()
+        barrier = threading.Lock()
+        self._acquire, self._release = barrier.acquire, barrier.release
         # A descriptor of its own: OFD locks belong to it, POSIX locks vanish when any descriptor of the file closes.
         self._lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.lock_missed = 0
@@ -164,8 +165,9 @@ class Limits:
             cells[own] = calls + 1
             return True
         cells[own] = calls + _ANNOUNCED
-        with self._barrier:  # a locked instruction: without one a processor may read the others' cells too early
-            pass
+        # A locked instruction: without one a processor may read the others' cells before its own is seen.
+        self._acquire()
+        self._release()
         seen = self._sum(base)
         joined = (seen & _CALLS) + (seen >> 32) <= limit or self._wins_tie(base, limit, seen)
         cells[own] = calls + 1 if joined else calls

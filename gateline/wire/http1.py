@@ -45,7 +45,8 @@ class RequestHead(msgspec.Struct):
     """A request's head, checked. `headers` has lower-case names; repeated list headers are joined by `, `.
 
     `credential` is the one token the caller showed, None if none; `content_length` is None when not announced, `path`
-    ends before the `?`, `query` begins after it. `version_minor` is 0 or 1.
+    ends before the `?`, `query` begins after it. `version_minor` is 0 or 1. `facts` is its handler's: what follows from
+    this head alone, kept for as long as the connection repeats the head.
     """
 
     method: bytes
@@ -60,6 +61,7 @@ class RequestHead(msgspec.Struct):
     content_type: bytes
     content_encoding: bytes
     credential: bytes | None
+    facts: object | None = None
 
 
 def check_request_line(line: bytes) -> None:

@@ -19,6 +19,10 @@ _STATUS_LINES: dict[int, bytes] = {
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
+def status_line(status: int) -> bytes:
+    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status
+
+
 def header_lines(headers: Pairs) -> bytes:
     """The headers as lines, with their line ends. Raises ValueError for a name or value that HTTP does not allow:
     above all for a line end inside one, which would write a header of its own."""
@@ -41,7 +45,7 @@ def response_head(
     """A response's head. `lines` are header lines that were checked when they were made (`header_lines`,
     `filter_response_headers`); `headers` are checked here. Give `content_length`, or `chunked`, or neither (204, 304,
     or a body that ends with the connection)."""
-    parts = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status, lines]
+    parts = [status_line(status), lines]
     if headers:
         parts.append(header_lines(headers))
     if content_length is not None:

@@ -25,7 +25,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 def add(engine: Engine, name: str, finished: int = 10, **changes: Any) -> None:
     opened = Opened(name, "default", "key_1", 0, "chat", "gpt", "up/gpt", stream=False, started=1)
-    record = msgspec.structs.replace(record_of_lost(opened, finished), error="", **changes)
+    record = msgspec.structs.replace(record_of_lost(opened, finished), **{"error": "", **changes})
     marks = ", ".join("?" * len(RecordRow.__table__.columns))
     with engine.begin() as connection:
         connection.exec_driver_sql(f"INSERT INTO records VALUES ({marks})", values_of(record))

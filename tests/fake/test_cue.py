@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,10 +46,8 @@ def test_a_bad_cue_says_what_is_wrong(text: str, part: str) -> None:
 @given(st.text(max_size=60) | st.from_regex(r"[a-z_]{1,8}(=[0-9.\-]{0,5})?(,[a-z_]{1,8}(=[0-9]{0,4})?){0,3}"))
 def test_any_text_is_a_cue_or_a_bad_cue(text: str) -> None:
     """No text makes the parser fail in another way."""
-    try:
+    with contextlib.suppress(BadCue):
         assert isinstance(parse_cue(text), Cue)
-    except BadCue as error:
-        assert str(error)
 
 
 @given(st.sampled_from(sorted(FAULTS)))

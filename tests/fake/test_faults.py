@@ -24,7 +24,10 @@ class Seen:
         self.data = data
         self.end = end
         self.head, _, self.rest = data.partition(b"\r\n\r\n")
-        self.body = unchunk(self.rest) if b"chunked" in self.head else self.rest
+
+    @property
+    def body(self) -> bytes:
+        return unchunk(self.rest) if b"chunked" in self.head else self.rest
 
 
 def unchunk(data: bytes) -> bytes:

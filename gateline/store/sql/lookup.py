@@ -70,7 +70,7 @@ class KeyReader:
                 return query(connection)
             finally:
                 connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:  # ValueError: a row that no version of this program wrote
             if "no such table" in str(error):
                 return nothing
             self.close()

@@ -1,0 +1,23 @@
+"""What follows from a request's head alone, worked out once for as long as a connection repeats that head."""
+
+from __future__ import annotations
+
+from gateline.model.key import key_hash
+from gateline.wire.header_policy import filter_request_headers
+from gateline.wire.http1 import RequestHead
+
+_LONGEST = 256  # bytes: a longer token is not one of ours, and not worth hashing
+
+
+class Facts:
+    """`operation` is what the path asks for. `digest` is the keyed hash of the token, None without one that could be
+    ours; `has_token` tells the two apart. `lines` are the header lines that go on to an upstream."""
+
+    __slots__ = ("digest", "has_token", "lines", "operation")
+
+    def __init__(self, request: RequestHead, operation: str, pepper: bytes) -> None:
+        token = request.credential
+        self.operation = operation
+        self.has_token = token is not None
+        self.digest = key_hash(token, pepper) if token is not None and len(token) <= _LONGEST else None
+        self.lines = filter_request_headers(request.headers)

@@ -1,0 +1,53 @@
+"""Answers in OpenAI's shapes."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+import pytest
+
+from gateline.engine.chatreply import EventReply, WholeReply
+
+TEXTS = ["Hel", "", 'lo "you"\n', "🙂"]
+
+
+def _events(data: bytes) -> list[Any]:
+    lines = data.decode().split("\n\n")
+    assert lines[-2:] == ["data: [DONE]", ""]
+    return [msgspec.json.decode(line.removeprefix("data: ")) for line in lines[:-2]]
+
+
+@pytest.mark.parametrize("shape", ["chat", "completion"])
+@pytest.mark.parametrize("usage", [True, False])
+def test_an_assembled_stream_is_the_whole_answer(shape: Literal["chat", "completion"], usage: bool) -> None:
+    whole = WholeReply(shape, "id-1", 7, "m")
+    stream = EventReply(shape, "id-1", 7, "m", include_usage=usage)
+    data = b"".join([stream.grow(text) for text in TEXTS]) + stream.end("stop", 3, 4)
+    for text in TEXTS:
+        assert whole.grow(text) == b""
+    answer = msgspec.json.decode(whole.end("stop", 3, 4))
+    events = _events(data)
+    if usage:
+        last = events.pop()
+        assert last["choices"] == []
+        assert last["usage"] == answer["usage"] == {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+        assert all(event["usage"] is None for event in events)
+    else:
+        assert all("usage" not in event for event in events)
+    assert {(event["id"], event["created"], event["model"]) for event in events} == {("id-1", 7, "m")}
+    choices = [event["choices"][0] for event in events]
+    if shape == "chat":
+        assert choices[0]["delta"] == {"role": "assistant", "content": ""}
+        message = {"role": "assistant", "content": "".join([c["delta"].get("content", "") for c in choices])}
+        assert message == answer["choices"][0]["message"]
+    else:
+        assert "".join([choice["text"] for choice in choices]) == answer["choices"][0]["text"]
+    assert [choice["finish_reason"] for choice in choices[:-1]] == [None] * (len(choices) - 1)
+    assert choices[-1]["finish_reason"] == answer["choices"][0]["finish_reason"] == "stop"
+
+
+def test_an_empty_answer_still_has_its_role() -> None:
+    stream = EventReply("chat", "id", 0, "m", include_usage=False)
+    deltas = [event["choices"][0]["delta"] for event in _events(stream.end("length", 1, 0))]
+    assert deltas == [{"role": "assistant", "content": ""}, {}]
