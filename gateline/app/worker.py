@@ -179,7 +179,7 @@ class Worker:
         cells[columns.LOOP_LAG_BUCKETS + bucket_of(lag)] += 1
         for route in self.front.router.targets.values():
             cells[columns.row_base(route.target.row) + columns.IN_FLIGHT] = route.in_flight
-        self._tallies.flush()
+        self._tallies.count()
         if os.getppid() != self._parent:
             self._signalled_once()  # the supervisor is gone: nobody will tell us
 
@@ -215,7 +215,7 @@ class Worker:
         self.clock.stop()
         self._keys.close()
         self._upstreams.close()
-        self._tallies.flush()
+        self._tallies.count()
         self._journal.close()
         self._in_flight.detach()
         for connection in tuple(self.service.connections):

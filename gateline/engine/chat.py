@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
 from typing import Any
@@ -47,6 +48,8 @@ class ChatModel:
         # A longer text cannot fit, whatever its tokens are: it is refused before minutes are spent on counting them.
         self._text_limit = CONTEXT * max(map(len, self._pieces))
         self._running: dict[int, _Running] = {}
+        # The pipeline's own numbers, never used twice: it clears up after a cancelled request one step later, by number.
+        self._numbers = itertools.count(1)
 
     def admit(self, key: int, path: str, body: bytes) -> None:
         call = read_call(path, body)
@@ -58,7 +61,7 @@ class ChatModel:
         wanted = call.max_tokens or max(room, 1)
         if wanted > room:
             raise too_long(prompt_tokens, wanted, CONTEXT)
-        handle = self._pipeline.add_request(key, tokens, self._config(call, wanted))
+        handle = self._pipeline.add_request(next(self._numbers), tokens, self._config(call, wanted))
         self._running[key] = _Running(
             handle=handle,
             text=TextStream(self._pieces, call.stops),

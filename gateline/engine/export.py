@@ -11,7 +11,7 @@ EXPORT_VERSION = 1
 
 
 def export_minilm(weights: Path, target: Path) -> None:
-    """Writes `target` (23 MB), whole or not at all. Takes about a second: call it in a thread."""
+    """Writes `target` (26 MB), whole or not at all. Takes about a second: call it in a thread."""
     import onnx
     from safetensors.numpy import load_file
 

@@ -68,7 +68,8 @@ def build_graph(weights: dict[str, Any], *, quantised: bool = True) -> Any:
     from onnx import TensorProto, helper
 
     graph = _Graph(quantised)
-    _activation_constants(graph)
+    if quantised:
+        _activation_constants(graph)
     hidden = _embeddings(graph, weights)
     mask = graph.node("Cast", "attention_mask", to=TensorProto.FLOAT)
     one = graph.constant("one", np.array(1, np.float32))
@@ -137,7 +138,8 @@ def _attention(graph: _Graph, weights: dict[str, Any], name: str, hidden: str, b
     scale = graph.constant(f"{name}scale", np.array((DIMENSIONS // HEADS) ** -0.5, np.float32))
 
     def heads(part: str, order: list[int]) -> str:
-        dense = _dense(graph, weights, f"{name}self.{part}", hidden)
+        # Values go straight into the sum that is the result: left exact, they halve its error for 4 % of the speed.
+        dense = _dense(graph, weights, f"{name}self.{part}", hidden, exact=part == "value")
         return graph.node("Transpose", graph.node("Reshape", dense, split), perm=order)
 
     query, key = heads("query", [0, 2, 1, 3]), heads("key", [0, 2, 3, 1])
@@ -146,9 +148,9 @@ def _attention(graph: _Graph, weights: dict[str, Any], name: str, hidden: str, b
     return graph.node("Reshape", graph.node("Transpose", mixed, perm=[0, 2, 1, 3]), merge)
 
 
-def _dense(graph: _Graph, weights: dict[str, Any], name: str, source: str) -> str:
+def _dense(graph: _Graph, weights: dict[str, Any], name: str, source: str, *, exact: bool = False) -> str:
     weight = weights[f"{name}.weight"]
-    if graph.quantised:
+    if graph.quantised and not exact:
         product = _small_product(graph, weight, name, source)
     else:
         product = graph.node("MatMul", source, graph.constant(f"{name}.weight", weight.T.copy()))

@@ -33,6 +33,16 @@ _PREFLIGHT = (
 )
 
 
+def _operation(method: bytes, path: bytes) -> str | None:
+    """What the method and path ask for, if that needs a caller."""
+    operation = CALLS.get(path)
+    if operation is not None:
+        return operation if method == b"POST" else None
+    if (path == MODELS or path.startswith(b"/v1/models/")) and method in {b"GET", b"HEAD"}:
+        return "models"
+    return None
+
+
 class Front:
     """A worker's handler of requests. `router` is replaced whole by each new configuration."""
 
@@ -56,25 +66,19 @@ class Front:
     def begin(self, connection: ClientConnection) -> None:
         """Starts the request's flow, or answers at once where no caller is needed."""
         request = connection.request
-        path = request.path
-        operation = CALLS.get(path)
-        if operation is not None and request.method == b"POST":
-            self._start(connection, operation)
-        elif (path == MODELS or path.startswith(b"/v1/models/")) and request.method in {b"GET", b"HEAD"}:
-            self._start(connection, "models")
-        else:
-            self._answer_unknown(connection)
-
-    def _start(self, connection: ClientConnection, operation: str) -> None:
-        flow = Flow(self._crashed)
-        router = self.router
-        request = connection.request
         facts = request.facts
-        if not isinstance(facts, Facts):
+        if facts is None:
+            operation = _operation(request.method, request.path)
+            if operation is None:
+                self._answer_unknown(connection)
+                return
             facts = request.facts = Facts(request, operation, self._pepper)
-        exchange = Exchange(connection, self.next_id(), facts, router, flow)
+        assert isinstance(facts, Facts)
+        router = self.router
+        flow = connection.flow = Flow(self._crashed)
+        self._number = number = self._number + 1
+        exchange = Exchange(connection, b"%b%x" % (self._prefix, number), facts, router, flow)
         exchange.ends_at = connection.service.clock.now + router.snapshot.server.request_timeout
-        connection.flow = flow
         flow.start(self._pipeline.handle(exchange))
 
     def next_id(self) -> bytes:

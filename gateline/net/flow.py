@@ -41,11 +41,11 @@ class Flow:
 
     def wake(self) -> None:
         """Resumes the coroutine where it parked. Safe to call at any time, also from inside the coroutine itself."""
-        if self._running:
-            self._again = True
-            return
         coroutine = self._coroutine
         if coroutine is None:
+            return
+        if self._running:
+            self._again = True
             return
         self._running = True
         began = perf_counter_ns()
@@ -59,9 +59,8 @@ class Flow:
         except BaseException as crash:  # noqa: BLE001 - the boundary of a request: a defect must not end the worker
             self._coroutine = None
             self.on_crash(crash)
-        finally:
-            self._running = False
-            self.busy += perf_counter_ns() - began
+        self._running = False
+        self.busy += perf_counter_ns() - began
 
     def close(self) -> None:
         """Ends the coroutine where it waits: its `finally` blocks run, and nothing after them."""

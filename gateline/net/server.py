@@ -215,10 +215,15 @@ class ClientConnection(asyncio.Protocol):
                 return
             self._in_head = False
             self._memo = HeadMemo(head, self.request)
+        service = self.service
+        service.busy.add(self)
         self.stage = BUSY
-        self.service.busy.add(self)
-        self._start_body(rest, self.service.limits)
-        self.service.handler.begin(self)
+        if len(rest) == self.request.content_length and len(rest) <= service.limits.body_bytes:
+            self.body = rest  # head and body came together: nothing to wait for, nothing to keep
+            self.body_complete = True
+        else:
+            self._start_body(rest, service.limits)
+        service.handler.begin(self)
 
     def _await_rest_of_head(self) -> None:
         if not self._in_head:
@@ -251,9 +256,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _start_body(self, rest: bytes, limits: Server) -> None:
         request = self.request
-        self.failure = None
         self.wants_body = False
-        self._dechunker = None
         length = request.content_length or 0
         if request.chunked:
             self.body = b""

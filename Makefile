@@ -1,0 +1,53 @@
+# Few verbs, the same for a person and for CI. Each sets up what it needs; a second run installs nothing.
+
+STARTED := $(shell date +%s)
+PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
+BIN := .venv/bin
+PARTS := gateline tests benchmarks demo docs make_venv.py
+FUZZ_SECONDS ?= 60
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test check bench fuzz docs clean
+
+help:  ## these lines
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 8
+
+demo: .venv/.demo  ## the main job end to end: a real model, real load, then everything stops
+	@$(BIN)/python demo/demo.py --started $(STARTED)
+
+serve: .venv/.demo  ## the gateway on its embedded defaults, until Ctrl-C; ARGS="--port 9090 ..."
+	@exec $(BIN)/gateline serve $(ARGS)
+
+test: .venv/.dev  ## the whole suite; ARGS="tests/wire -k sse ..."
+	@$(BIN)/pytest $(ARGS)
+
+check: .venv/.dev  ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(PARTS)
+	$(BIN)/lint-imports
+
+bench: .venv/.dev  ## the figures of the README, against nginx and peers; ARGS="--quick ..."
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+fuzz: .venv/.dev  ## every fuzz target for FUZZ_SECONDS (60), beyond what `make test` replays
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install -q -c constraints.txt atheris
+	@for each in tests/fuzz/corpus/*; do \
+		new=$$(mktemp -d) && echo "== $$(basename $$each)" && \
+		$(BIN)/python tests/fuzz/test_fuzz.py $$(basename $$each) $$new $$each -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
+
+docs: .venv/.dev  ## write docs/reference anew from the code
+	@$(BIN)/python docs/generate.py
+
+clean:  ## forget .venv and caches (weights in the user's cache and data directories stay)
+	rm -rf .venv .venv-bench build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
+
+.venv/.demo: EXTRAS := local,demo
+.venv/.dev: EXTRAS := local,dev
+.venv/.demo .venv/.dev: pyproject.toml constraints.txt make_venv.py
+	@test -n "$(PYTHON)" || { echo "make: Gateline needs Python 3.11 or newer, and there is none here:" \
+		"install it (Debian/Ubuntu: apt install python3 python3-venv; macOS: brew install python)" >&2; exit 1; }
+	@$(PYTHON) make_venv.py $(EXTRAS)
+	@touch $@
