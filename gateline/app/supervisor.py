@@ -168,6 +168,7 @@ class Supervisor:
             try:
                 ours.close()
                 self._in_child()
+                self._listener.close()  # held here, it would keep accepting nobody's connections after the workers end
                 from gateline.app.control import main
 
                 main(self._seat(channel=theirs))

@@ -191,6 +191,8 @@ class Attempts:
             exchange.engine_cpu += lease.engine_cpu
         if lease.complete:
             lease.release()
+        elif lease.is_over and lease.failure is None:
+            lease.settle()
         else:
             lease.abort()
 

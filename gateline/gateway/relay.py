@@ -97,6 +97,7 @@ async def _relay_stream(exchange: Exchange, lease: Lease, target: TargetRoute, c
             exchange.write(piece)
         if codec.error is not None:
             break
+    lease.is_over = codec.done
     _note_usage(exchange, target, codec.usage)
     if codec.error is not None:
         raise codec.error

@@ -29,6 +29,9 @@ class EngineLease(Lease):
     def release(self) -> None:
         self.flow = None
 
+    def settle(self) -> None:
+        self.flow = None
+
     def abort(self) -> None:
         self.flow = None
         self.link.cancel(self)

@@ -17,7 +17,7 @@ HIGH_WATER = 65_536  # bytes waiting to be taken at which the upstream is told t
 class Lease:
     """Times are monotonic nanoseconds, 0 until they happen. `queue` and `engine_cpu` are what an engine reports.
     `headers` has lower-case names, and only those that somebody here reads; `lines` are those that pass to the client,
-    ready to write. `length` is the body's when the upstream says it and sends it uncoded."""
+    ready to write. `is_over` is set by whoever reads: the format says that nothing follows. `length` is the body's when the upstream says it and sends it uncoded."""
 
     __slots__ = (
         "chunks",
@@ -28,6 +28,7 @@ class Lease:
         "flow",
         "headers",
         "is_large",
+        "is_over",
         "is_stream",
         "last_byte_at",
         "length",
@@ -52,6 +53,7 @@ class Lease:
         self.complete = False
         self.is_stream = False
         self.is_large = False
+        self.is_over = False
         self.failure: UpstreamError | None = None
         self.sent_at = 0
         self.first_byte_at = 0
@@ -76,6 +78,10 @@ class Lease:
 
     def release(self) -> None:
         """Gives the lease back: the next request may use what carried this one, if it is in a state to."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """Gives back a lease that is over but whose carrier has not said so yet: that may take a moment."""
         raise NotImplementedError
 
     def abort(self) -> None:

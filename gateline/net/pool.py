@@ -44,17 +44,22 @@ class Dial:
 class OriginPool:
     """The connections to one provider. `busy` and `connecting` count; `len(idle)` are ready."""
 
-    __slots__ = ("_clock", "_connector", "busy", "closed", "connecting", "connects", "idle", "provider")
+    __slots__ = ("_clock", "_connector", "busy", "closed", "connecting", "connects", "idle", "provider", "settling")
 
     def __init__(self, provider: Provider, connector: Connector, clock: Clock) -> None:
         self.provider = provider
         self.idle: deque[UpstreamConnection] = deque()
         self.busy = 0
         self.connecting = 0
+        self.settling: deque[UpstreamConnection] = deque()
         self.connects = 0
         self.closed = False
         self._connector = connector
         self._clock = clock
+
+    @property
+    def now(self) -> float:
+        return self._clock.now
 
     def take(self) -> UpstreamConnection | None:
         """An idle connection, the one used last, or None."""
@@ -114,6 +119,14 @@ class OriginPool:
             transport = idle.popleft().transport
             if transport is not None:
                 transport.close()
+        # Those that were over at the last sweep and still have not ended never will.
+        for _ in range(len(self.settling)):
+            connection = self.settling.popleft()
+            if connection.is_settling:
+                if connection.settle_by < now:
+                    connection.abort()
+                else:
+                    self.settling.append(connection)
 
     def close(self) -> None:
         """The provider has left the configuration: idle connections end now, the others with their request."""

@@ -14,12 +14,13 @@ from gateline.net.flow import Flow
 from gateline.net.lease import COLLECT, HIGH_WATER, Lease
 from gateline.wire.header_policy import FORWARDED_RESPONSE_HEADERS, filter_response_headers
 from gateline.wire.inflate import CodingError, Inflater
-from gateline.wire.plain_reply import read_plain_reply
+from gateline.wire.plain_reply import PlainReply, read_plain_reply
 
 if TYPE_CHECKING:
     from gateline.net.pool import OriginPool
 
 _HEAD_BYTES = 65_536
+_SETTLE_SECONDS = 2.0  # for the end of a reply whose content is over
 _INFORMATIONAL = 8  # 1xx replies before the real one
 
 
@@ -53,11 +54,13 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         "_missing",
         "_parser",
         "_paused",
+        "_settling",
         "_spare",
         "idle_since",
         "leased",
         "pool",
         "served",
+        "settle_by",
         "transport",
     )
 
@@ -68,6 +71,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         self.idle_since = 0.0
         self.leased = False
         self.served = 0
+        self.settle_by = 0.0
         self._parser = httptools.HttpResponseParser(self)
         self._paused = False
         self._begin()
@@ -79,6 +83,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         self._framed = False
         self._keep = False
         self._spare = False
+        self._settling = False
         self._missing = 0
         self._inflater: Inflater | None = None
 
@@ -100,6 +105,10 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             transport.writelines(parts)
 
     @property
+    def is_settling(self) -> bool:
+        return self._settling and self.flow is None
+
+    @property
     def is_stale(self) -> bool:
         """It failed on a connection used before and without one byte of reply: the upstream had closed it while it
         was idle, and the request was not served. A fresh connection may be tried without counting an attempt."""
@@ -112,8 +121,31 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         else:
             self.abort()
 
+    def settle(self) -> None:
+        self.flow = None
+        self.chunks = []
+        self._settling = True
+        self.settle_by = self.pool.now + _SETTLE_SECONDS
+        self.pool.settling.append(self)
+        self.resume()
+
+    def _settle_with(self, data: bytes) -> None:
+        """What is left of a stream whose end was already relayed: its terminator, and nothing else."""
+        self._fed += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.abort()
+            return
+        if self.complete:
+            self._settling = False
+            self.release()
+        elif self.size > HIGH_WATER:
+            self.abort()
+
     def abort(self) -> None:
         self.flow = None
+        self._settling = False
         self.pool.forget(self)
         if self.transport is not None:
             self.transport.abort()
@@ -131,6 +163,9 @@ class UpstreamConnection(asyncio.Protocol, Lease):
     def data_received(self, data: bytes) -> None:
         flow = self.flow
         if flow is None or self.complete or self.failure is not None:
+            if self._settling:
+                self._settle_with(data)
+                return
             # Nobody asked for these bytes: were they kept, the next request would take them for its reply.
             self._spare = True
             if flow is None:
@@ -139,8 +174,10 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         if not self._fed:
             self.first_byte_at = monotonic_ns()
             self._fed = len(data)
-            if self._read_plain(data):
-                flow.wake()
+            plain = read_plain_reply(data)
+            if plain is not None:
+                if self._take_plain(plain, data):
+                    flow.wake()
                 return
         else:
             self._fed += len(data)
@@ -170,11 +207,8 @@ class UpstreamConnection(asyncio.Protocol, Lease):
                 self._pause()
             flow.wake()
 
-    def _read_plain(self, data: bytes) -> bool:
-        """Takes the usual reply without the parser; True when it is whole."""
-        plain = read_plain_reply(data)
-        if plain is None:
-            return False
+    def _take_plain(self, plain: PlainReply, data: bytes) -> bool:
+        """Takes the usual reply without the parser; True when it is whole, or so large that relaying may begin."""
         self.status = 200
         self.lines = plain.lines
         self._in_body = self._framed = self._keep = True
