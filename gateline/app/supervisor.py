@@ -52,6 +52,7 @@ class Supervisor:
         self._workers: list[Child] = []
         self._engines: dict[str, Child] = {}
         self._control = Child("control", self._fork_control)
+        self._peeker = Child("peeker", self._spawn_peeker)
         self._channel: socket.socket | None = None
         self._heard = b""
 
@@ -72,6 +73,7 @@ class Supervisor:
         self._control.start()
         for child in self._workers:
             child.start()
+        self._peeker.start()
         self._want_engines(launch.engines)
         while self._step():
             pass
@@ -199,6 +201,10 @@ class Supervisor:
                 child.wanted = False
                 child.signal(signal.SIGTERM)
 
+    def _spawn_peeker(self) -> int:
+        command = [sys.executable, "-m", "gateline.app.peeker", str(self._data_dir.peek_socket)]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr).pid
+
     def _engine_spawner(self, name: str) -> Callable[[], int]:
         def spawn() -> int:
             command = [sys.executable, "-m", "gateline.app.engine", "--name", name]
@@ -239,7 +245,7 @@ class Supervisor:
         return max(0.0, min(dues) - monotonic()) if dues else 60.0
 
     def _children(self) -> list[Child]:
-        return [self._control, *self._workers, *self._engines.values()]
+        return [self._control, self._peeker, *self._workers, *self._engines.values()]
 
     def _signalled(self, number: int) -> None:
         if number in {signal.SIGTERM, signal.SIGINT}:
@@ -263,7 +269,7 @@ class Supervisor:
                 self._columns.worker(index)[columns.WORKER_RESTARTS] += 1 if child.wanted else 0
                 self._tell("worker_died", worker=index)
                 return
-        for child in (self._control, *self._engines.values()):
+        for child in (self._control, self._peeker, *self._engines.values()):
             if child.pid == pid:
                 child.died()
                 if child.wanted and not self._stopping:
@@ -320,10 +326,11 @@ class Supervisor:
 
     def _end(self) -> int:
         """All workers have ended: engines next, then the control process, which imports the last records."""
-        for child in self._engines.values():
+        helpers = [self._peeker, *self._engines.values()]
+        for child in helpers:
             child.wanted = False
             child.signal(signal.SIGTERM)
-        self._wait_for(list(self._engines.values()), _ENGINE_GRACE)
+        self._wait_for(helpers, _ENGINE_GRACE)
         self._control.wanted = False
         self._tell("stop")
         self._wait_for([self._control], _CONTROL_GRACE)

@@ -22,6 +22,7 @@ from gateline.gateway.front import Front
 from gateline.gateway.identify import Identify
 from gateline.gateway.keytable import KeyTable
 from gateline.gateway.pipeline import Pipeline
+from gateline.gateway.read import Read
 from gateline.gateway.record import Recorder
 from gateline.gateway.router import Router, Upstreams
 from gateline.gateway.tally import Tallies
@@ -30,6 +31,7 @@ from gateline.net.clock import Clock
 from gateline.net.connect import Connector
 from gateline.net.egress import EgressPolicy
 from gateline.net.listener import Listener
+from gateline.net.peeklink import PeekLink
 from gateline.net.server import ClientConnection, Service
 from gateline.net.tls import reload_certificate
 from gateline.store import columns
@@ -75,11 +77,13 @@ class Worker:
         self._tallies = tallies = Tallies(cells)
         connector = Connector(loop, EgressPolicy(snapshot.egress_allow))
         self._upstreams = Upstreams(connector, clock, tallies, data_dir.engine_socket)
+        self._peeker = PeekLink(loop, data_dir.run / f"peek-{seat.worker}.sock", data_dir.peek_socket)
         self._keys = KeyTable(data_dir.feed_socket, seat.worker, clock, self._publish)
         recorder = Recorder(self._journal, self._in_flight, cells, tallies, clock)
         pipeline = Pipeline(
             Identify(self._keys),
             Admit(self._limits, self._journal, cells),
+            Read(self._peeker),
             Attempts(self._in_flight, clock),
             recorder,
             self._complaints.defect,
@@ -214,6 +218,7 @@ class Worker:
             exchange.cut()
         self.clock.stop()
         self._keys.close()
+        self._peeker.close()
         self._upstreams.close()
         self._tallies.count()
         self._journal.close()

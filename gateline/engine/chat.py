@@ -48,7 +48,7 @@ class ChatModel:
         # A longer text cannot fit, whatever its tokens are: it is refused before minutes are spent on counting them.
         self._text_limit = CONTEXT * max(map(len, self._pieces))
         self._running: dict[int, _Running] = {}
-        # The pipeline's own numbers, never used twice: it clears up after a cancelled request one step later, by number.
+        # Never used twice: the pipeline clears up after a cancelled request by its number, one step later.
         self._numbers = itertools.count(1)
 
     def admit(self, key: int, path: str, body: bytes) -> None:

@@ -93,7 +93,7 @@ class Exchange:
         self.key: Key | None = None
         self.verdict: Verdict | None = None
         self.call: Call | None = None
-        self.body: bytes | bytearray = b""
+        self.body: bytes | bytearray | memoryview = b""
         self.model = ""
         self.model_route: ModelRoute | None = None
         self.target: TargetRoute | None = None

@@ -26,6 +26,7 @@ CALLS = {
 }
 _JSON = b"content-type: application/json\r\n"
 _TEXT = b"content-type: text/plain\r\n"
+_ALLOW = b"allow: GET, HEAD, POST, OPTIONS\r\n"
 _PREFLIGHT = (
     b"access-control-allow-methods: GET, POST, OPTIONS\r\n"
     b"access-control-allow-headers: authorization, content-type, x-api-key, api-key, x-goog-api-key, openai-beta\r\n"
@@ -100,7 +101,8 @@ class Front:
 
     def refusal(self, connection: ClientConnection, error: GatewayError) -> bytes:
         """The whole response to bytes that never became a request."""
-        return self._refuse(error, b"", close=True)
+        head, body = self._refuse(error, _ALLOW if error.status == 405 else b"", close=True)
+        return head + body
 
     def _answer_unknown(self, connection: ClientConnection) -> None:
         request = connection.request
@@ -117,20 +119,26 @@ class Front:
         elif path in CALLS or path == MODELS or path.startswith(b"/v1/models/"):
             allowed = "POST" if path in CALLS else "GET"
             error = MethodNotAllowed(f"This path takes {allowed}, not {method.decode()}.")
-            answer = self._refuse(error, b"allow: %b, OPTIONS\r\n" % allowed.encode(), close=not keep)
+            answer = self._deny(connection, error, b"allow: %b, OPTIONS\r\n" % allowed.encode(), close=not keep)
         else:
-            answer = self._refuse(
-                NotFound(f"No such path: {path[:200].decode('ascii')}. The API is under /v1."), b"", close=not keep
-            )
+            error = NotFound(f"No such path: {path[:200].decode('ascii')}. The API is under /v1.")
+            answer = self._deny(connection, error, b"", close=not keep)
         connection.write(answer)
         connection.done(keep_alive=keep)
 
-    def _refuse(self, error: GatewayError, lines: bytes, *, close: bool) -> bytes:
+    def _deny(self, connection: ClientConnection, error: GatewayError, lines: bytes, *, close: bool) -> bytes:
+        """The refusal of a request that is one: a browser page may read it, and a HEAD gets its head only."""
+        request = connection.request
+        cors = cors_lines(self.router.snapshot.server.cors, request.headers.get(b"origin", b""))
+        head, body = self._refuse(error, lines + cors, close=close)
+        return head if request.method == b"HEAD" else head + body
+
+    def _refuse(self, error: GatewayError, lines: bytes, *, close: bool) -> tuple[bytes, bytes]:
         self._cells[unknown_caller_field(error.status)] += 1
         request_id = self.next_id()
         body = write_error(error, request_id.decode())
         lines = b"%b%bx-request-id: %b\r\n" % (_JSON, lines, request_id)
-        return response_head(error.status, lines=lines, content_length=len(body), close=close) + body
+        return response_head(error.status, lines=lines, content_length=len(body), close=close), body
 
     def _text(self, status: int, text: bytes, *, close: bool, head_only: bool) -> bytes:
         lines = b"%bx-request-id: %b\r\n" % (_TEXT, self.next_id())
@@ -140,6 +148,6 @@ class Front:
     def _preflight(self, connection: ClientConnection, *, close: bool) -> bytes:
         origin = connection.request.headers.get(b"origin", b"")
         cors = cors_lines(self.router.snapshot.server.cors, origin)
-        lines = cors + _PREFLIGHT if cors else b"allow: GET, HEAD, POST, OPTIONS\r\n"
+        lines = cors + _PREFLIGHT if cors else _ALLOW
         lines += b"x-request-id: %b\r\n" % self.next_id()
         return response_head(204, lines=lines, close=close)

@@ -10,7 +10,7 @@ from gateline.gateway.exchange import ClientGone, Exchange
 from gateline.gateway.identify import Identify
 from gateline.gateway.models import list_models
 from gateline.gateway.plan import plan
-from gateline.gateway.read import peek, receive
+from gateline.gateway.read import Read
 from gateline.gateway.record import Recorder
 from gateline.model.errors import GatewayError, Internal
 
@@ -23,12 +23,14 @@ class Pipeline:
         self,
         identify: Identify,
         admit: Admit,
+        read: Read,
         attempts: Attempts,
         recorder: Recorder,
         on_defect: Callable[[str, BaseException], None],
     ) -> None:
         self._identify = identify
         self._admit = admit
+        self._read = read
         self._attempts = attempts
         self._recorder = recorder
         self._on_defect = on_defect
@@ -43,9 +45,8 @@ class Pipeline:
             if exchange.operation == "models":
                 list_models(exchange)
             else:
-                if not exchange.connection.body_complete:
-                    await receive(exchange)
-                peek(exchange)  # the call in the body, whose bytes are kept for pass-through
+                if not self._read(exchange):  # the call in the body, whose bytes are kept for pass-through
+                    await self._read.slowly(exchange)  # one that is still coming, coded or large
                 plan(exchange)  # the model, allowed for this principal; its targets follow lazily
                 await self._attempts.run(exchange)  # connect, send, relay; retry and fall back until visible
         except GatewayError as error:

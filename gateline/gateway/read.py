@@ -2,18 +2,104 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
+from collections.abc import Callable
 from time import monotonic_ns
-from typing import cast
+from typing import TypeVar, cast
+
+from msgspec import Raw
 
 from gateline.formats.openai_call import read_call
 from gateline.gateway.exchange import Exchange
-from gateline.model.call import Operation
-from gateline.model.errors import BadRequest, TooLarge, UnsupportedCoding
+from gateline.model.call import Call, Operation
+from gateline.model.errors import BadRequest, TooLarge, Unavailable, UnsupportedCoding
+from gateline.model.peek import Unreadable
+from gateline.net.peeklink import PeekLink
+from gateline.net.spool import SPOOLED_FROM, Spool
+from gateline.net.spool import is_available as spool_is_available
 from gateline.wire.inflate import CodingError, Inflater
 
+T = TypeVar("T")
 
-async def receive(exchange: Exchange) -> None:
+_PATIENCE = 10.0  # seconds for the process that looks at large bodies
+_THREAD_FROM = 65_536  # coded bytes from which inflating them would hold up other requests
+
+
+class Read:
+    """The stage: `exchange.call` from the connection's body. What is large is looked at elsewhere than on the loop."""
+
+    def __init__(self, peeker: PeekLink) -> None:
+        self._peeker = peeker
+
+    def __call__(self, exchange: Exchange) -> bool:
+        """Reads a body that is all there, plain and not large; False when it takes longer (`slowly`). Raises
+        BadRequest."""
+        connection = exchange.connection
+        body = connection.body
+        if not connection.body_complete or connection.request.content_encoding or len(body) >= SPOOLED_FROM:
+            return False
+        assert not isinstance(body, Spool)
+        exchange.bytes_in = len(body)
+        exchange.body = body
+        exchange.call = call = read_call(body, cast("Operation", exchange.operation))
+        exchange.stream = call.stream
+        return True
+
+    async def slowly(self, exchange: Exchange) -> None:
+        """The same for any body. Raises BadRequest, BadWire, TooLarge, TooSlow or UnsupportedCoding."""
+        connection = exchange.connection
+        if not connection.body_complete:
+            await _receive(exchange)
+        body = connection.body
+        exchange.bytes_in = len(body)
+        coding = connection.request.content_encoding
+        if coding and coding.lower() != b"identity":
+            body = await _decoded(exchange, body, coding)
+        if len(body) >= SPOOLED_FROM and spool_is_available:
+            await self._peek_apart(exchange, body)
+        else:
+            plain = body.view() if isinstance(body, Spool) else body
+            exchange.body = plain
+            exchange.call = read_call(plain, cast("Operation", exchange.operation))
+        assert exchange.call is not None
+        exchange.stream = exchange.call.stream
+
+    async def _peek_apart(self, exchange: Exchange, body: bytes | bytearray | Spool) -> None:
+        if not isinstance(body, Spool):
+            spool = Spool(len(body))
+            spool.extend(body)
+            exchange.connection.body = body = spool  # the heap's copy goes now
+        question = self._peeker.ask(body, exchange.operation, exchange.flow)
+        view = exchange.body = body.view()
+        if question is None:
+            exchange.call = read_call(view, cast("Operation", exchange.operation))
+            return
+        exchange.wake_at = exchange.connection.service.clock.now + _PATIENCE
+        try:
+            while question.answer is None:
+                await exchange.flow.park()
+                exchange.check()
+                if question.answer is None and exchange.connection.service.clock.now > exchange.wake_at:
+                    raise Unavailable("Large bodies cannot be read at the moment: try again.", retry_after=2)
+        finally:
+            self._peeker.forget(question)
+        answer = question.answer
+        if isinstance(answer, Unreadable):
+            raise BadRequest(answer.message, param=answer.param, code=answer.code)
+        fields = {name: Raw(view[start:end]) for name, start, end in answer.spans}
+        exchange.call = Call(
+            cast("Operation", exchange.operation),
+            answer.model,
+            fields,
+            answer.stream,
+            answer.include_usage,
+            answer.user,
+            answer.max_tokens,
+        )
+
+
+async def _receive(exchange: Exchange) -> None:
     """Waits for the rest of the body. Raises BadWire, TooLarge or TooSlow."""
     connection = exchange.connection
     began = monotonic_ns()
@@ -27,26 +113,32 @@ async def receive(exchange: Exchange) -> None:
     exchange.waited_ns = monotonic_ns() - began
 
 
-def peek(exchange: Exchange) -> None:
-    """Sets `exchange.call` from the whole body. Raises BadRequest, TooLarge or UnsupportedCoding."""
-    connection = exchange.connection
-    body = connection.body
-    exchange.bytes_in = len(body)
-    coding = connection.request.content_encoding
-    if coding and coding.lower() != b"identity":
-        body = _decoded(body, coding, connection.service.limits.body_bytes)
-    exchange.body = body
-    exchange.call = call = read_call(body, cast("Operation", exchange.operation))
-    exchange.stream = call.stream
+async def _decoded(exchange: Exchange, body: bytes | bytearray | Spool, coding: bytes) -> bytes:
+    limit = exchange.connection.service.limits.body_bytes
+    coded = bytes(body.view() if isinstance(body, Spool) else body)
+    if len(coded) < _THREAD_FROM:
+        return _inflated(coded, coding, limit)
+    return await _in_thread(exchange, lambda: _inflated(coded, coding, limit))
 
 
-def _decoded(body: bytes | bytearray, coding: bytes, limit: int) -> bytes:
+async def _in_thread(exchange: Exchange, work: Callable[[], T]) -> T:
+    """Runs `work` on the loop's thread pool. Raises what it raises."""
+    future = asyncio.get_running_loop().run_in_executor(None, work)
+    future.add_done_callback(lambda _: exchange.flow.wake())
+    while not future.done():
+        await exchange.flow.park()
+        exchange.check()
+    return future.result()
+
+
+def _inflated(coded: bytes, coding: bytes, limit: int) -> bytes:
+    """Raises BadRequest, TooLarge or UnsupportedCoding."""
     try:
         inflater = Inflater(coding, limit)
     except CodingError as error:
         raise UnsupportedCoding(str(error)) from None
     try:
-        decoded = inflater.feed(bytes(body))
+        decoded = inflater.feed(coded)
     except CodingError:
         raise TooLarge(f"The decoded body is over the limit of {limit} bytes, or out of proportion.") from None
     except zlib.error:

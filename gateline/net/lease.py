@@ -17,7 +17,8 @@ HIGH_WATER = 65_536  # bytes waiting to be taken at which the upstream is told t
 class Lease:
     """Times are monotonic nanoseconds, 0 until they happen. `queue` and `engine_cpu` are what an engine reports.
     `headers` has lower-case names, and only those that somebody here reads; `lines` are those that pass to the client,
-    ready to write. `is_over` is set by whoever reads: the format says that nothing follows. `length` is the body's when the upstream says it and sends it uncoded."""
+    ready to write. `length` is the body's when the upstream says it and sends it uncoded. `is_over` is set by whoever
+    reads: the format says that nothing follows."""
 
     __slots__ = (
         "chunks",

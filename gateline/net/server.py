@@ -18,6 +18,8 @@ from gateline.model.errors import BadWire, GatewayError, HeadTooLarge, TooLarge,
 from gateline.model.snapshot import Server
 from gateline.net.clock import Clock
 from gateline.net.flow import Flow
+from gateline.net.spool import SPOOLED_FROM, Spool
+from gateline.net.spool import is_available as spool_is_available
 from gateline.wire.dechunk import Dechunker
 from gateline.wire.head_memo import HeadMemo
 from gateline.wire.http1 import HeadGuard, RequestHead, check_request_head
@@ -31,6 +33,16 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _NOTSENT_LOWAT = 65_536
 
 HEAD, BODY, BUSY, LINGER, CLOSED = range(5)
+
+
+def _empty_body(length: int) -> bytearray | Spool:
+    """What a body of `length` bytes is gathered in. It grows as bytes come: announcing them costs a client nothing."""
+    if length >= SPOOLED_FROM and spool_is_available:
+        try:
+            return Spool(length)
+        except OSError:
+            pass  # no descriptor left: gathered on the heap then
+    return bytearray()
 
 
 class Handler(Protocol):
@@ -113,7 +125,7 @@ class ClientConnection(asyncio.Protocol):
     )
 
     request: RequestHead
-    body: bytes | bytearray
+    body: bytes | bytearray | Spool
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -281,7 +293,8 @@ class ClientConnection(asyncio.Protocol):
             self.body_complete = True
             self._keep(rest[length:])
         else:
-            self.body = bytearray(rest)
+            self.body = _empty_body(length)
+            self.body.extend(rest)
             self.body_complete = False
             self.stage = BODY
         self.body_started = self.service.clock.now
@@ -313,13 +326,13 @@ class ClientConnection(asyncio.Protocol):
                 self._dechunker = None
                 self._complete_body(rest)
         else:
-            body = cast("bytearray", self.body)
+            body = cast("bytearray | Spool", self.body)
             missing = cast("int", self.request.content_length) - len(body)
             if len(data) > missing:
-                body += data[:missing]
+                body.extend(data[:missing])
                 self._complete_body(data[missing:])
             else:
-                body += data
+                body.extend(data)
                 if len(data) == missing:
                     self._complete_body(b"")
         if self.stage == BODY and not self.wants_body and len(self.body) > _UNASKED_BODY and not self._paused:

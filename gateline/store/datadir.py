@@ -44,6 +44,7 @@ class DataDir:
         self.run = self._run_dir()
         self.feed_socket = self.run / "feed.sock"
         self.control_socket = self.run / "control.sock"
+        self.peek_socket = self.run / "peek.sock"
         self.limits_lock = self.run / "limits.lock"
         self.supervisor_lock = self.run / "supervisor.lock"
 

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 _PYPI = re.compile(
-    r"pypi://(?P<package>[A-Za-z0-9._-]+)/(?P<version>[A-Za-z0-9.!+_-]+)#(?P<path>[^@]+)@(?P<sha256>[0-9a-f]{64})"
+    r"pypi://(?P<package>[A-Za-z0-9][A-Za-z0-9._-]*)/(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*)#(?P<path>[^@]+)@(?P<sha256>[0-9a-f]{64})"
 )
 _HTTPS = re.compile(r"(?P<url>https://[^@\s]+)@(?P<sha256>[0-9a-f]{64})")
 

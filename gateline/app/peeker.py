@@ -1,0 +1,100 @@
+"""The process that decodes large request bodies, so that no worker's loop stands still for them.
+
+It knows descriptors and JSON, nothing of requests: a body in, the places of its top-level fields out. One request at a
+time; what waits is bounded by the socket's queue.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from gateline.formats.openai_call import read_call
+from gateline.model.call import Operation
+from gateline.model.errors import BadRequest
+from gateline.model.peek import FromPeeker, Peek, Peeked, Unreadable
+
+_MESSAGE = 65_536
+_FIELDS = 1_000  # with names of this many bytes in all: an answer must fit a datagram
+_NAMES = 16_384
+_decode = msgspec.msgpack.Decoder(Peek).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class _Buffer(ctypes.Structure):
+    """The beginning of CPython's `Py_buffer` (docs.python.org/3/c-api/buffer.html): where a view's bytes lie."""
+
+    _fields_ = (
+        ("buf", ctypes.c_void_p),
+        ("obj", ctypes.py_object),
+        ("len", ctypes.c_ssize_t),
+        ("rest", ctypes.c_byte * 128),
+    )
+
+
+def address_of(view: object) -> int:
+    """The address of the first byte that `view` (anything with a buffer) shows."""
+    buffer = _Buffer()
+    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(view), ctypes.byref(buffer), 0)
+    try:
+        return buffer.buf or 0
+    finally:
+        ctypes.pythonapi.PyBuffer_Release(ctypes.byref(buffer))
+
+
+def look(question: Peek, pages: mmap.mmap) -> FromPeeker:
+    """The answer to one question."""
+    body = memoryview(pages)[: question.size]
+    try:
+        call = read_call(body, cast("Operation", question.operation))
+    except BadRequest as error:
+        return Unreadable(question.id, str(error), error.param, error.reason)
+    if len(call.fields) > _FIELDS or sum(map(len, call.fields)) > _NAMES:
+        return Unreadable(question.id, "the body has more fields than any call takes", None, "invalid_value")
+    base = address_of(body)
+    spans = [(name, address_of(raw) - base, memoryview(raw).nbytes) for name, raw in call.fields.items()]
+    return Peeked(
+        question.id,
+        call.model,
+        call.stream,
+        call.include_usage,
+        call.user,
+        call.max_tokens,
+        [(name, start, start + length) for name, start, length in spans],
+    )
+
+
+def serve(path: Path) -> None:
+    """Answers until the parent is gone. Raises OSError when the socket cannot be made."""
+    parent = os.getppid()
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(path))
+        path.chmod(0o600)
+        sock.settimeout(1.0)
+        while os.getppid() == parent:
+            try:
+                data, descriptors, _, sender = socket.recv_fds(sock, _MESSAGE, 1)
+            except TimeoutError:
+                continue
+            try:
+                question = _decode(data)
+                with mmap.mmap(descriptors[0], question.size, prot=mmap.PROT_READ) as pages:
+                    answer = look(question, pages)
+                sock.sendto(_encode(answer), sender)
+            except (OSError, msgspec.MsgspecError, IndexError):
+                pass  # the worker has died meanwhile, or what came is not ours
+            finally:
+                for descriptor in descriptors:
+                    os.close(descriptor)
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]))
