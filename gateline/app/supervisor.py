@@ -17,7 +17,6 @@ import selectors
 import signal
 import socket
 import ssl
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -70,11 +69,9 @@ class Supervisor:
         self._greeting = Greeting(launch, host, port, str(self._data_dir.root))
         self._take_signals()
         self._workers = [Child(f"worker-{i}", self._worker_spawner(i)) for i in range(launch.workers)]
-        self._control.start()
         for child in self._workers:
             child.start()
-        self._peeker.start()
-        self._want_engines(launch.engines)
+        self._control.start()
         while self._step():
             pass
         return self._end()
@@ -191,6 +188,11 @@ class Supervisor:
         self._selector.register(ours, selectors.EVENT_READ, "control")
         return pid
 
+    def _start_helpers(self) -> None:
+        """Once workers answer: what is slow to start must not slow down their start."""
+        self._peeker.start()
+        self._want_engines(self._launch.engines)
+
     def _want_engines(self, names: tuple[str, ...]) -> None:
         for name in names:
             if name not in self._engines:
@@ -203,13 +205,13 @@ class Supervisor:
 
     def _spawn_peeker(self) -> int:
         command = [sys.executable, "-m", "gateline.app.peeker", str(self._data_dir.peek_socket)]
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr).pid
+        return _spawn(command)
 
     def _engine_spawner(self, name: str) -> Callable[[], int]:
         def spawn() -> int:
             command = [sys.executable, "-m", "gateline.app.engine", "--name", name]
             command += ["--data-dir", str(self._data_dir.root)]
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr).pid
+            return _spawn(command)
 
         return spawn
 
@@ -229,6 +231,8 @@ class Supervisor:
             self._died(pid, status)
         self._restart_due()
         self._greeting.look(self._columns)
+        if self._greeting.is_done and not self._peeker.is_running and not self._peeker.restarts and not self._stopping:
+            self._start_helpers()
         if not self._stopping:
             return True
         if monotonic() > self._kill_at:
@@ -239,7 +243,7 @@ class Supervisor:
     def _timeout(self) -> float:
         if not self._greeting.is_done:
             return 0.01
-        dues = [child.due for child in self._children() if child.wanted and not child.is_running]
+        dues = [child.due for child in self._children() if child.restarts and child.wanted and not child.is_running]
         if self._stopping:
             return 0.5
         return max(0.0, min(dues) - monotonic()) if dues else 60.0
@@ -284,12 +288,7 @@ class Supervisor:
     def _restart_due(self) -> None:
         now = monotonic()
         for child in self._children():
-            if (
-                child.wanted
-                and not child.is_running
-                and child.due <= now
-                and not (self._stopping and child in self._workers)
-            ):
+            if child.restarts and child.wanted and not child.is_running and child.due <= now:
                 child.start()
                 if child in self._workers:
                     self._tell("worker_started", worker=self._workers.index(child))
@@ -346,6 +345,21 @@ class Supervisor:
                 self._died(pid, status)
         for child in children:
             child.signal(signal.SIGKILL)
+
+
+def _spawn(command: list[str]) -> int:
+    """Starts a program that reads nothing and writes to our stderr. Not through `subprocess`, which now and then
+    collects a child of its own accord: its death would never be reported to us. Raises OSError."""
+    return os.posix_spawn(
+        command[0],
+        command,
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, sys.stderr.fileno(), 1),
+        ],
+        setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # which Python ignores, and a program does not expect to be
+    )
 
 
 def main() -> None:

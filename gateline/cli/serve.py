@@ -12,13 +12,13 @@ import typer
 
 def serve(
     config: Annotated[Path | None, typer.Option(help="gateline.yaml; without it, the embedded defaults.")] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on (default: 127.0.0.1).")] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.  [default: 8080]")
+        int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one (default: 8080).")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Processes.  [default: one a core]")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Processes (default: one a core).")] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Where data lives.  [default: $GATELINE_DATA or the platform's]")
+        Path | None, typer.Option(help="Where data lives (default: $GATELINE_DATA or the platform's).")
     ] = None,
 ) -> None:
     """Start the gateway and keep it running: SIGTERM drains and ends it, SIGHUP reads the configuration again."""

@@ -36,6 +36,10 @@ _ROLES = {
     "function": "user",
 }
 
+# What its makers recommend for SmolLM2 (its model card): at OpenAI's default of 1 a model this small rambles.
+_TEMPERATURE = 0.2
+_TOP_P = 0.9
+
 
 class Sampling(msgspec.Struct, frozen=True):
     """`temperature` 0 is greedy. `seed` is fresh when the caller gave none."""
@@ -97,8 +101,8 @@ def _refuse_what_is_not_there(fields: Object) -> None:
 def _sampling(fields: Object) -> Sampling:
     seed = read_integer(fields, "seed")
     return Sampling(
-        temperature=read_number(fields, "temperature", 1.0, 0.0, 2.0),
-        top_p=read_number(fields, "top_p", 1.0, 0.0, 1.0),
+        temperature=read_number(fields, "temperature", _TEMPERATURE, 0.0, 2.0),
+        top_p=read_number(fields, "top_p", _TOP_P, 0.0, 1.0),
         seed=secrets.randbits(63) if seed is None else seed & (2**63 - 1),
         presence_penalty=read_number(fields, "presence_penalty", 0.0, -2.0, 2.0),
         frequency_penalty=read_number(fields, "frequency_penalty", 0.0, -2.0, 2.0),

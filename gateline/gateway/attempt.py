@@ -25,7 +25,7 @@ from gateline.model.errors import (
 )
 from gateline.model.record import Attempt
 from gateline.net.clock import Clock
-from gateline.net.lease import COLLECT, Lease
+from gateline.net.lease import HIGH_WATER, Lease
 from gateline.net.upstream import UpstreamConnection
 from gateline.store.inflight import InFlight
 
@@ -132,7 +132,7 @@ class Attempts:
     async def _collect(self, exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
         """Waits for a failed reply's body, as far as it is of use."""
         exchange.wake_at = self._clock.now + target.provider.idle_timeout
-        while not lease.complete and lease.failure is None and lease.size < COLLECT:
+        while not lease.complete and lease.failure is None and lease.size <= HIGH_WATER:
             if self._clock.now > exchange.wake_at:
                 return
             exchange.check()

@@ -118,7 +118,7 @@ class Front:
             answer = self._text(status, text, close=not keep, head_only=method == b"HEAD")
         elif path in CALLS or path == MODELS or path.startswith(b"/v1/models/"):
             allowed = "POST" if path in CALLS else "GET"
-            error = MethodNotAllowed(f"This path takes {allowed}, not {method.decode()}.")
+            error: GatewayError = MethodNotAllowed(f"This path takes {allowed}, not {method.decode()}.")
             answer = self._deny(connection, error, b"allow: %b, OPTIONS\r\n" % allowed.encode(), close=not keep)
         else:
             error = NotFound(f"No such path: {path[:200].decode('ascii')}. The API is under /v1.")

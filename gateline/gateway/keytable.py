@@ -134,6 +134,7 @@ class KeyTable:
         elif key is not None:
             self._keep(key)
         else:
+            self._keys.pop(found.hash, None)
             if len(self._absent) >= _ABSENT:
                 del self._absent[next(iter(self._absent))]
             self._absent[found.hash] = self._clock.now + _ABSENT_SECONDS

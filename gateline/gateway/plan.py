@@ -49,8 +49,12 @@ def targets(exchange: Exchange, now: float) -> Iterable[TargetRoute]:
 def _all_targets(exchange: Exchange, now: float) -> Iterator[TargetRoute]:
     """Lazily: most calls need the first one only."""
     cooling: list[TargetRoute] = []
+    seen: set[TargetRoute] = set()  # a fallback may share a target with the model it stands in for
     for route in _routes(exchange):
         for target in _ordered(route):
+            if target in seen:
+                continue
+            seen.add(target)
             if target.cooling_until > now:
                 cooling.append(target)
             else:

@@ -124,11 +124,17 @@ async def _decoded(exchange: Exchange, body: bytes | bytearray | Spool, coding: 
 async def _in_thread(exchange: Exchange, work: Callable[[], T]) -> T:
     """Runs `work` on the loop's thread pool. Raises what it raises."""
     future = asyncio.get_running_loop().run_in_executor(None, work)
-    future.add_done_callback(lambda _: exchange.flow.wake())
+    future.add_done_callback(lambda done: _wake(exchange, done))
     while not future.done():
         await exchange.flow.park()
         exchange.check()
     return future.result()
+
+
+def _wake(exchange: Exchange, done: asyncio.Future[T]) -> None:
+    if not done.cancelled():
+        done.exception()  # seen, also when the client has left and nobody asks any more
+    exchange.flow.wake()
 
 
 def _inflated(coded: bytes, coding: bytes, limit: int) -> bytes:

@@ -10,9 +10,9 @@ from gateline.gateway.exchange import CLIENT_GONE, Exchange
 from gateline.gateway.tally import Fields, Tallies
 from gateline.model.record import RECORD_VERSION
 from gateline.net.clock import Clock
-from gateline.store.columns import unknown_caller_field
+from gateline.store.columns import JOURNAL_REFUSED, unknown_caller_field
 from gateline.store.inflight import InFlight
-from gateline.store.journal import Journal
+from gateline.store.journal import Journal, JournalFull
 
 _NO_MODEL = 0  # the row of calls that named no model we have: one for all, whatever clients invent
 
@@ -78,7 +78,13 @@ class Recorder:
             exchange.engine_cpu,
             exchange.flow.busy,
         )
-        self._append(self._encode(fields))
+        try:
+            self._append(self._encode(fields))
+        except JournalFull:
+            # Nothing is served unrecorded: the answer is cut off, and the slot stays for the supervisor to record.
+            self._cells[JOURNAL_REFUSED] += 1
+            exchange.broken = True
+            return
         if exchange.slot >= 0:
             self._in_flight.close(exchange.slot)
             exchange.slot = -1

@@ -45,7 +45,8 @@ class Clock:
         if second != self._date_second:
             self._date_second = second
             self.date = b"date: " + formatdate(second, usegmt=True).encode() + b"\r\n"
-        for hook in self._hooks:
-            hook(self.now)
+        # First: a hook that fails costs this tick its other hooks, never the ticks to come.
         self._due = loop_now + TICK
         self._timer = self._loop.call_later(TICK, self._tick)
+        for hook in self._hooks:
+            hook(self.now)

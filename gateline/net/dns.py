@@ -31,27 +31,34 @@ class Resolver:
         answer = self._answers.get(host)
         now = self._loop.time()
         if answer is None or now - answer.at > _STALE:
-            return await self._ask(host)
+            # Shielded: one who stops waiting must not take the answer from the others.
+            return await asyncio.shield(self._ask(host))
         if now - answer.at > _FRESH and answer.refreshing is None:
             answer.refreshing = self._ask(host)
-            answer.refreshing.add_done_callback(lambda task: self._refreshed(answer, task))
+            answer.refreshing.add_done_callback(lambda _: self._refreshed(answer))
         return answer.addresses
 
-    def _refreshed(self, answer: _Answer, task: asyncio.Task[list[str]]) -> None:
-        answer.refreshing = None
-        if not task.cancelled():
-            task.exception()  # seen: the old answer goes on serving until it is stale
+    def _refreshed(self, answer: _Answer) -> None:
+        answer.refreshing = None  # on failure the old answer goes on serving until it is stale
 
     def _ask(self, host: str) -> asyncio.Task[list[str]]:
         """One question a name at a time, however many ask."""
         task = self._asking.get(host)
         if task is None:
             task = self._asking[host] = self._loop.create_task(self._look_up(host))
-            task.add_done_callback(lambda _: self._asking.pop(host, None))
+            task.add_done_callback(lambda task: self._asked(host, task))
         return task
 
+    def _asked(self, host: str, task: asyncio.Task[list[str]]) -> None:
+        del self._asking[host]
+        if not task.cancelled():
+            task.exception()  # seen, also when nobody waits for it any more
+
     async def _look_up(self, host: str) -> list[str]:
-        found = await self._loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        try:
+            found = await self._loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except UnicodeError:
+            raise OSError(f"{host!r} is not a host name") from None
         addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
         if not addresses:
             raise OSError(f"{host} has no address")

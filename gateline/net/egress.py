@@ -37,6 +37,8 @@ def is_public(address: Address) -> bool:
         return False
     if isinstance(inner, IPv4Address) and inner in _CARRIER_GRADE_NAT:
         return False
+    if isinstance(inner, IPv6Address) and inner.is_site_local:
+        return False  # fec0::/10, given up by RFC 3879 and still routed inside some sites
     return inner.is_global and not inner.is_multicast and not inner.is_reserved
 
 

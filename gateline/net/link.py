@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +12,7 @@ import msgspec
 
 from gateline.wire.frames import FrameReader, FrameTooLarge, frame
 
-_RETRY = (0.02, 0.05, 0.1, 0.2, 0.5)  # seconds between tries, the last one for good
+_RETRY = (0.02, 0.05, 0.1, 0.2, 0.5)  # seconds between tries, the last one for good, until a peer has said something
 _UNSENT = 16 * 1024 * 1024  # bytes waiting for a peer that does not read, at which the link is cut
 
 
@@ -38,6 +39,7 @@ class Link:
         self._task: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
         self._closed = False
+        self._tries = 0
 
     @property
     def is_open(self) -> bool:
@@ -63,17 +65,13 @@ class Link:
         return True
 
     async def _keep_open(self) -> None:
-        tries = 0
         loop = asyncio.get_running_loop()
         while not self._closed:
-            try:
+            with contextlib.suppress(OSError):
                 await loop.create_unix_connection(lambda: _LinkProtocol(self), str(self._path))
-            except OSError:
-                await asyncio.sleep(_RETRY[min(tries, len(_RETRY) - 1)])
-                tries += 1
-                continue
-            tries = 0
-            await self._ended.wait()
+                await self._ended.wait()
+            await asyncio.sleep(_RETRY[min(self._tries, len(_RETRY) - 1)])
+            self._tries += 1
 
     def _made(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -86,7 +84,9 @@ class Link:
         self._lost()
 
     def _payload(self, payload: bytes) -> None:
-        self._receive(self._decoder.decode(payload))
+        message = self._decoder.decode(payload)
+        self._tries = 0  # not at the connection: one that is cut at once, again and again, would keep the loop busy
+        self._receive(message)
 
 
 class _LinkProtocol(asyncio.Protocol):

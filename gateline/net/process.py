@@ -13,7 +13,7 @@ _LONGEST = 5.0
 
 
 class Child:
-    """One place for a process. `spawn` starts it and returns its pid.
+    """One place for a process. `spawn` starts it and returns its pid, or raises OSError.
 
     A child that dies young is started again after 0.1, 0.2, 0.4 … 5 seconds, one that lived at once.
     """
@@ -34,7 +34,10 @@ class Child:
 
     def start(self) -> None:
         self._started = monotonic()
-        self.pid = self._spawn()
+        try:
+            self.pid = self._spawn()
+        except OSError:
+            self.died()  # no process or memory left for it now: as if it had died at once
 
     def died(self) -> None:
         """Notes the death and decides when it may start again (`due`)."""

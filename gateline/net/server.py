@@ -108,6 +108,7 @@ class ClientConnection(asyncio.Protocol):
         "_paused",
         "_pending",
         "_transport",
+        "_unsent",
         "_unwritable_since",
         "body",
         "body_complete",
@@ -151,6 +152,7 @@ class ClientConnection(asyncio.Protocol):
         self._paused = False
         self._unwritable_since = 0.0
         self._linger_left = 0
+        self._unsent = 0
 
     # --- transport callbacks ----------------------------------------------------------------------------------------
 
@@ -169,7 +171,10 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         stage = self.stage
         if stage == HEAD:
-            self._read_head(data)
+            if self._pending:
+                self._keep(data)  # older bytes are still to be read, in a moment
+            else:
+                self._read_head(data)
         elif stage == BODY:
             self._read_body(data)
         elif stage == BUSY:
@@ -361,7 +366,7 @@ class ClientConnection(asyncio.Protocol):
         self._pending += data
         if len(self._pending) > _PIPELINED:
             self.poisoned = True
-            self._pending.clear()
+            del self._pending[_PIPELINED:]
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -382,13 +387,10 @@ class ClientConnection(asyncio.Protocol):
             return
         self.body = b""
         if not keep_alive or self.poisoned:
-            if self.body_complete:
-                self.stage = LINGER
-                self._linger_left = 0
-                if self._transport is not None:
-                    self._transport.close()
+            if self.body_complete and not self._pending:
+                self._close()
             else:
-                self.linger()
+                self.linger()  # the client is still sending: it would not see its answer
             return
         self.stage = HEAD
         self.deadline = self.service.clock.now + self.service.limits.idle_timeout
@@ -402,9 +404,20 @@ class ClientConnection(asyncio.Protocol):
             self._pending.clear()
             self._read_head(pending)
 
+    def _close(self) -> None:
+        """Ends the connection once all that was written is on its way, however slowly the client takes it."""
+        self.stage = LINGER
+        self._linger_left = 0
+        transport = self._transport
+        if transport is not None:
+            self._unsent = transport.get_write_buffer_size()
+            self.deadline = self.service.clock.now + self.service.limits.write_timeout
+            transport.close()
+
     def linger(self) -> None:
         """Ends our side and drops what the client still sends: an immediate close would reset the answer away."""
         self.stage = LINGER
+        self._pending.clear()
         self._linger_left = _LINGER_BYTES
         self.deadline = self.service.clock.now + _LINGER_SECONDS
         self.service.busy.add(self)
@@ -447,9 +460,19 @@ class ClientConnection(asyncio.Protocol):
                 self._fail_body(TooSlow("The request body did not arrive in time: send it without pauses."))
         elif now > self.deadline:
             if stage == LINGER:
-                self.abort()
+                self._end_linger(now)
             elif stage == HEAD:
                 if self._in_head:
                     self._refuse(TooSlow("The request head did not arrive in time."))
                 elif self._transport is not None:
                     self._transport.close()
+
+    def _end_linger(self, now: float) -> None:
+        """The time is over: for a client that still sends, or that has taken nothing of what is left since last time."""
+        transport = self._transport
+        if transport is not None:
+            unsent, self._unsent = self._unsent, transport.get_write_buffer_size()
+            if 0 < self._unsent < unsent:
+                self.deadline = now + self.service.limits.write_timeout
+            else:
+                transport.abort()

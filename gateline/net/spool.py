@@ -19,6 +19,7 @@ class Spool:
         """Raises OSError when there is no memory or descriptor left. Pages cost memory only once they are written."""
         self.size = size
         self.filled = 0
+        self.fd = -1
         self.fd = os.memfd_create("gateline-body", os.MFD_CLOEXEC)
         os.ftruncate(self.fd, size)
         self.pages = mmap.mmap(self.fd, size)
@@ -34,7 +35,8 @@ class Spool:
 
     def __del__(self) -> None:
         # The memory goes when the last view of it does, the descriptor with the spool itself.
-        os.close(self.fd)
+        if self.fd >= 0:
+            os.close(self.fd)
 
     def view(self) -> memoryview:
         return memoryview(self.pages)[: self.filled]

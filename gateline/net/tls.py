@@ -6,6 +6,7 @@ import ssl
 from typing import Any
 
 _SESSIONS = 1_024  # upstream hosts whose last session is kept
+_NO_PASSWORD = ""  # without one OpenSSL asks the terminal for it, and the process stands still
 
 
 class ResumingContext(ssl.SSLContext):
@@ -63,7 +64,7 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate, key, _NO_PASSWORD)
     return context
 
 
@@ -71,4 +72,4 @@ def reload_certificate(context: ssl.SSLContext, certificate: str, key: str) -> N
     """New handshakes use the new files, open connections stay. Raises as `server_context` does, changing nothing:
     the files are first tried on a context of their own."""
     server_context(certificate, key)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate, key, _NO_PASSWORD)

@@ -16,7 +16,8 @@ class CodingError(ValueError):
 
 
 class Inflater:
-    """`feed` gives decoded bytes as they come. Raises zlib.error on garbage, CodingError past `limit` or the ratio."""
+    """`feed` gives decoded bytes as they come. Raises zlib.error on garbage, bytes behind the end included,
+    and CodingError past `limit` or the ratio."""
 
     __slots__ = ("_decoder", "_in", "_limit", "_out")
 
@@ -44,6 +45,8 @@ class Inflater:
             allowed = min(allowed, self._limit)
         room = allowed - self._out
         piece = self._decoder.decompress(data, room + 1)
+        if self._decoder.unused_data:
+            raise zlib.error("bytes follow the end of the coded body")  # kept, they would gather in memory
         self._out += len(piece)
         if self._out > allowed:
             raise CodingError(f"The decoded body is over {allowed} bytes.")

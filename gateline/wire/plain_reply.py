@@ -48,7 +48,7 @@ def read_plain_reply(data: bytes) -> PlainReply | None:
         elif name == b"connection":
             if value.lower() != b"keep-alive":
                 return None
-        elif name in _ODD or value[:17] == b"text/event-stream":
+        elif name in _ODD or value[:17].lower() == b"text/event-stream":
             return None
         else:
             lines += b"%b: %b\r\n" % (name, value)

@@ -54,7 +54,7 @@ def test_every_field_is_read() -> None:
 def test_null_is_not_given() -> None:
     names = ("max_tokens", "temperature", "top_p", "stop", "seed", "n", "stream", "stream_options", "response_format")
     call = _read(dict.fromkeys(names) | {"logprobs": None})
-    assert (call.max_tokens, call.stops, call.stream, call.sampling.temperature) == (None, (), False, 1.0)
+    assert (call.max_tokens, call.stops, call.stream, call.sampling.temperature) == (None, (), False, 0.2)
 
 
 def test_without_a_seed_each_request_has_its_own() -> None:

@@ -51,3 +51,23 @@ def test_an_empty_answer_still_has_its_role() -> None:
     stream = EventReply("chat", "id", 0, "m", include_usage=False)
     deltas = [event["choices"][0]["delta"] for event in _events(stream.end("length", 1, 0))]
     assert deltas == [{"role": "assistant", "content": ""}, {}]
+
+
+@pytest.mark.parametrize("usage", [True, False])
+def test_the_official_clients_types_take_every_shape(usage: bool) -> None:
+    """Strictly: a missing or mistyped field is an error here, where the client itself would pass it on."""
+    from openai.types import Completion
+    from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+    shapes: list[tuple[Literal["chat", "completion"], Any, Any]] = [
+        ("chat", ChatCompletion, ChatCompletionChunk),
+        ("completion", Completion, None),
+    ]
+    for shape, whole_type, event_type in shapes:
+        whole = WholeReply(shape, "id", 7, "m")
+        whole.grow("text")
+        whole_type.model_validate_json(whole.end("stop", 3, 4))
+        stream = EventReply(shape, "id", 7, "m", include_usage=usage)
+        for event in _events(stream.grow("text") + stream.end("length", 3, 4)):
+            if event_type is not None:
+                event_type.model_validate(event, strict=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +10,6 @@ import msgspec
 import pytest
 
 from gateline.engine.refusal import Refused
-from gateline.engine.server import EngineServer
 from gateline.engine.text import TextStream
 
 pytestmark = pytest.mark.local
@@ -205,29 +202,3 @@ def test_a_request_the_cache_has_no_room_for_is_an_error(chat_model: Any, monkey
     (part,) = chat_model.step().parts
     assert (part.status, part.last) == (503, True)
     assert b"no memory left" in part.data
-
-
-def test_sixteen_chats_at_once_share_steps(chat_model: Any, tmp_path: Path, new_peer: Any) -> None:
-    """Through the socket: the state reports more than eight sequences in a step, and every chat is whole."""
-
-    async def story() -> None:
-        server = EngineServer(on_broken=lambda _error: None)
-        await server.open(tmp_path / "e.sock")
-        server.serve(chat_model)
-        peer = new_peer()
-        await peer.open(tmp_path / "e.sock")
-        for number in range(1, 17):
-            peer.submit(number, CHAT, ask(f"Write about the number {number}.", stream=True, max_tokens=20))
-        await peer.until(lambda: all(peer.replies[number].end for number in range(1, 17)))
-        assert max(state.batch for state in peer.states) > 8
-        for number in range(1, 17):
-            reply = peer.replies[number]
-            assert (reply.head.status, reply.head.content_type) == (200, "text/event-stream")
-            assert reply.end.error == ""
-            assert reply.end.cpu > 0
-            assert events(reply.data)[-1]["choices"][0]["finish_reason"] in {"stop", "length"}
-        await server.drain(5)
-        await peer.until(lambda: peer.closed)
-        await peer.leave()
-
-    asyncio.run(story())

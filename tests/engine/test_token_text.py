@@ -38,7 +38,7 @@ def test_text_ends_where_the_first_stop_string_begins(text: str, stops: list[str
         assert not stream.stopped
     else:  # the stop string that is complete first ends it; of those, the one that began first
         until = text[: min(ends)]
-        assert shown == until[: min(at for stop in stops if (at := until.find(stop)) >= 0)]
+        assert shown == until[: min(until.find(stop) for stop in stops if stop in until)]
         assert stream.stopped
 
 
