@@ -35,6 +35,7 @@ _FAILURES = 3  # in a row without an answer, after which a target is left alone 
 _COOL_DOWN = 5.0  # seconds
 _ACCOUNT_COOL_DOWN = 30.0  # a credential that was refused will be refused again
 _LONGEST_COOL_DOWN = 60.0
+_ACCOUNT_SECONDS = 1.0
 _LARGE = 1_048_576  # bytes of a body from which it is sent in views instead of one copy
 
 
@@ -88,6 +89,8 @@ class Attempts:
                 relay_whole(exchange, lease, target)
             else:
                 await relay(exchange, lease, target, self._clock)
+                if target.engine is not None:
+                    await self._accounted(exchange, lease)
             target.failures = 0
         except GatewayError as error:
             attempt.error = error.reason or error.type
@@ -119,6 +122,13 @@ class Attempts:
                 raise UpstreamTimeout(
                     f"{provider.name} did not answer within {provider.first_byte_timeout:g} s: try again."
                 )
+
+    async def _accounted(self, exchange: Exchange, lease: Lease) -> None:
+        """An engine says what a stream cost it right behind the stream's end."""
+        exchange.wake_at = self._clock.now + _ACCOUNT_SECONDS
+        while not lease.complete and lease.failure is None and self._clock.now <= exchange.wake_at:
+            await exchange.flow.park()
+            exchange.check()
 
     async def _check_status(self, exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
         if lease.status >= 400:
