@@ -14,7 +14,7 @@ help:  ## these lines
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 8
 
 demo: .venv/.demo  ## the main job end to end: a real model, real load, then everything stops
-	@$(BIN)/python demo/demo.py --started $(STARTED)
+	@$(BIN)/python -m demo --started $(STARTED)
 
 serve: .venv/.demo  ## the gateway on its embedded defaults, until Ctrl-C; ARGS="--port 9090 ..."
 	@exec $(BIN)/gateline serve $(ARGS)

@@ -82,12 +82,18 @@ def check_python() -> None:
 
 def make() -> None:
     """An environment that was moved, or whose Python is gone, is made again."""
-    if PYTHON.exists() and subprocess.run([str(PYTHON), "-c", "import pip"], stderr=subprocess.DEVNULL).returncode == 0:
+    if (
+        PYTHON.exists()
+        and subprocess.run([str(PYTHON), "-c", "import pip"], check=False, stderr=subprocess.DEVNULL).returncode == 0
+    ):
         return
     began = time.time()
     with Live("making .venv"):
         made = subprocess.run(
-            [sys.executable, "-m", "venv", "--clear", str(VENV)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [sys.executable, "-m", "venv", "--clear", str(VENV)],
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
     if made.returncode != 0:
         said = made.stdout.decode(errors="replace").strip().splitlines()
@@ -100,14 +106,17 @@ def install(extras: str) -> None:
     command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar=off"]
     command += ["-c", str(ROOT / "constraints.txt"), "-e", f"{ROOT}[{extras}]"]
     with LOG.open("w") as log, Live(f"installing gateline[{extras}]") as live:
-        pip = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
-        assert pip.stdout is not None
         packages = 0
-        for line in pip.stdout:
-            log.write(_CREDENTIALS.sub("://", line))
-            packages += bool(_COLLECTING.match(line))
-            live.detail = tell(line, packages) or live.detail
-        code = pip.wait()
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
+        ) as pip:
+            assert pip.stdout is not None
+            for line in pip.stdout:
+                log.write(_CREDENTIALS.sub("://", line))
+                log.flush()
+                packages += bool(_COLLECTING.match(line))
+                live.detail = tell(line, packages) or live.detail
+            code = pip.wait()
         if code != 0:
             raise Failed(reason())
     note_step("install packages", began)

@@ -32,7 +32,8 @@ class Greeting:
             self.is_done = True
         elif any(columns.worker(index)[LAST_TICK_NS] for index in range(columns.workers)):
             self._ready = True
-            self._print(f"Gateline is ready at {self.url}  ({self._workers} workers, data in {self._data_dir})")
+            workers = f"{self._workers} worker" + "s" * (self._workers != 1)
+            self._print(f"Gateline is ready at {self.url}  ({workers}, data in {self._data_dir})")
             if self._token:
                 self._introduce()
         elif monotonic() - self._began > _LAST_LOOK:
@@ -53,6 +54,8 @@ class Greeting:
                 f"  curl {self.url}/v1/chat/completions -H 'Authorization: Bearer {self._token}' \\\n"
                 f"    -H 'Content-Type: application/json' -d '{body}'\n"
             )
+            self._print("The local models are still loading: until one is ready its calls get 503 and a Retry-After,")
+            self._print("and GET /v1/models says so.\n")
         else:
             self._print(f"  curl {self.url}/v1/models -H 'Authorization: Bearer {self._token}'\n")
         self._token = ""

@@ -27,7 +27,11 @@ def check(file: Annotated[Path, typer.Argument(help="The configuration, usually 
     models = [model for tenant in snapshot.models.values() for model in tenant.values()]
     unpriced = sorted({target.label for model in models for target in model.targets if target.price is None})
     engines = engines_of(snapshot)
-    said = [f"{len(config.providers)} providers", f"{len(models)} models"]
+    said = [_count(len(config.providers), "provider"), _count(len(models), "model")]
     said += [f"local engines {', '.join(engines)}"] if engines else []
     said += [f"no known price for {', '.join(unpriced)}"] if unpriced else []
     print(f"{file}: good: {'; '.join(said)}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

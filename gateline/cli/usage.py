@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from gateline.store.datadir import DataDir
 
+_ID_WIDTH = 24  # of a key's id, which is of no use when it is cut
 _ASK_SECONDS = 30.0  # the server imports the journals first: after a burst that takes its time
 
 
@@ -100,19 +101,21 @@ def _read(place: DataDir, since: str | None, by: Literal["model", "key", "tenant
 
 def _print_table(rows: list[dict[str, Any]], by: str) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     if not rows:
         print("no calls in that time")
         return
-    table = Table(by, *("requests", "errors", "input", "output", "cached", "reasoning", "cost"))
+    counted = ("requests", "errors", "input", "output", "cached", "reasoning", "cost")
+    table = Table(Column(by, no_wrap=True, min_width=_ID_WIDTH if by == "key" else None), *counted)
     for column in table.columns[1:]:
         column.justify = "right"
     counts = ("requests", "errors", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
     for row in rows:
         name = row["name"]  # came in over the network: no markup, no control characters
-        shown = Text(name if name.isprintable() else repr(name))
+        # No name: refused before anybody read which model was meant.
+        shown = Text((name or "–") if name.isprintable() else repr(name))
         table.add_row(shown, *(f"{row[count]:,}" for count in counts), cost_of(row))
     Console().print(table)
 

@@ -20,6 +20,7 @@ from gateline.wire.sse import write_event
 _MESSAGE = 4096  # characters of an upstream's message that are kept
 _LABEL = 128  # characters of its type, code and param
 _MAX_WAIT = 24 * 3600.0  # an upstream that asks for more waiting than this is not believed
+_ERROR_KEY = b'"error"'
 _encode = msgspec.json.Encoder().encode
 
 
@@ -78,6 +79,19 @@ def read_error(
         return detail  # HTML of some proxy in between: nothing a client could use
     _explain(detail, found, secret)
     return detail
+
+
+def reported_error(body: bytes, *, secret: str = "") -> ErrorDetail | None:
+    """What a whole reply of status 200 says went wrong: some vendors answer so. None when it has no error in it."""
+    if _ERROR_KEY not in body:
+        return None
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if not isinstance(found, dict) or found.get("error") is None:
+        return None
+    return explain(found, 502, secret=secret)
 
 
 def explain(found: object, status: int, *, secret: str = "") -> ErrorDetail:

@@ -96,11 +96,13 @@ class StreamCodec:
     error: the stream is broken or reported an error; nothing of it passes from there on. Write an error event.
     """
 
-    __slots__ = ("_keep_usage", "_splitter", "done", "error", "finished", "last", "usage", "visible")
+    __slots__ = ("_keep_usage", "_secret", "_splitter", "done", "error", "finished", "last", "usage", "visible")
 
-    def __init__(self, include_usage: bool) -> None:
-        """`include_usage`: the client asked for usage itself, so all bytes pass as they are."""
+    def __init__(self, include_usage: bool, *, secret: str = "") -> None:
+        """`include_usage`: the client asked for usage itself, so all bytes pass as they are. `secret`: the credential
+        that was sent, which no error may show."""
         self._keep_usage = include_usage
+        self._secret = secret
         self._splitter = EventSplitter()
         self.visible = False
         self.finished = False
@@ -201,7 +203,7 @@ class StreamCodec:
         return event if choices else b""
 
     def _fail(self, data: bytes) -> bytes:
-        detail = explain(_loads(data), 502)
+        detail = explain(_loads(data), 502, secret=self._secret)
         self.error = UpstreamError(detail.message, code=detail.code, param=detail.param)
         return b""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import random
-from time import monotonic_ns
+from time import monotonic, monotonic_ns
 
 import msgspec
 
@@ -16,11 +16,13 @@ from gateline.gateway.relay import relay, relay_whole
 from gateline.gateway.router import TargetRoute
 from gateline.model.errors import (
     ACCOUNT_STATUSES,
+    EgressRefused,
     GatewayError,
     Unavailable,
     UpstreamBroken,
     UpstreamError,
     UpstreamRefused,
+    UpstreamStale,
     UpstreamTimeout,
 )
 from gateline.model.record import Attempt
@@ -52,38 +54,52 @@ class Attempts:
         retry = exchange.router.snapshot.retry
         failure: GatewayError | None = None
         for target in targets(exchange, self._clock.now):
-            for turn in range(max(1, retry.attempts)):
+            turn = 0
+            while turn < retry.attempts:
                 if turn:
                     await self._pause(exchange, _back_off(turn, retry.base, retry.cap, failure))
                 try:
-                    await self._once(exchange, target)
+                    await self._once(exchange, target, fresh=False)
+                except UpstreamStale:
+                    failure = await self._again_on_fresh(exchange, target)
+                    if failure is None:
+                        return
                 except GatewayError as error:
-                    if exchange.has_started or not _is_worth_more(error):
-                        raise
                     failure = error
-                    if not _is_worth_the_same(error, retry.cap):
-                        break
                 else:
                     return
+                if exchange.has_started or not _is_worth_more(failure):
+                    raise failure
+                if not _is_worth_the_same(failure, retry.cap):
+                    break
+                turn += 1
         raise failure or Unavailable("No target of this model is in service.", retry_after=5)
+
+    async def _again_on_fresh(self, exchange: Exchange, target: TargetRoute) -> GatewayError | None:
+        """The attempt that a stale connection cost, on a new connection: at once, and in place of the one before."""
+        try:
+            await self._once(exchange, target, fresh=True)
+        except GatewayError as error:
+            return error
+        return None
 
     # --- one attempt ---
 
-    async def _once(self, exchange: Exchange, target: TargetRoute) -> None:
+    async def _once(self, exchange: Exchange, target: TargetRoute, *, fresh: bool) -> None:
         began = monotonic_ns()
         attempt = Attempt(target.label, started=began + self._clock.epoch)
         exchange.attempts.append(attempt)
         exchange.target = target
-        self._open_slot(exchange, target)
+        exchange.ends_at = min(exchange.call_ends_at, self._clock.now + target.provider.total_timeout)
         target.in_flight += 1
         try:
-            lease = self._send_now(exchange, target)
+            self._open_slot(exchange, target)
+            lease = None if fresh else self._send_now(exchange, target)
             if lease is None:
                 lease = await self._send_fresh(exchange, target)
             if not lease.complete:
-                lease = await self._answered(exchange, target, lease)
-            attempt.status = status = lease.status
-            if status != 200:
+                await self._answered(exchange, target, lease)
+            if lease.status != 200:
                 await self._check_status(exchange, lease, target)
             if lease.complete and not lease.is_stream:
                 relay_whole(exchange, lease, target)
@@ -93,6 +109,8 @@ class Attempts:
                     await self._accounted(exchange, lease)
             target.failures = 0
         except GatewayError as error:
+            if exchange.lease is not None:
+                attempt.status = exchange.lease.status  # it answered, if not well
             attempt.error = error.reason or error.type
             self._learn(target, error)
             raise
@@ -102,19 +120,16 @@ class Attempts:
             if exchange.lease is not None:
                 self._close(exchange, exchange.lease)
 
-    async def _answered(self, exchange: Exchange, target: TargetRoute, lease: Lease) -> Lease:
+    async def _answered(self, exchange: Exchange, target: TargetRoute, lease: Lease) -> None:
         """Waits until the reply is whole, or has begun and is to be relayed as it comes."""
         clock, provider, flow = self._clock, target.provider, exchange.flow
         exchange.wake_at = clock.now + provider.first_byte_timeout
-        while True:
+        while not (lease.complete or (lease.status and (lease.is_stream or lease.is_large))):
             failure = lease.failure
             if failure is not None:
-                if not (isinstance(lease, UpstreamConnection) and lease.is_stale):
-                    raise failure
-                lease = await self._send_fresh(exchange, target)
-                continue
-            if lease.complete or (lease.status and (lease.is_stream or lease.is_large)):
-                return lease
+                if isinstance(lease, UpstreamConnection) and lease.is_stale:
+                    raise UpstreamStale(str(failure))
+                raise failure
             await flow.park()
             if exchange.connection.gone:
                 raise ClientGone
@@ -194,6 +209,7 @@ class Attempts:
     def _close(self, exchange: Exchange, lease: Lease) -> None:
         """Takes from the lease what the record wants and gives it back, or breaks it off if it is not at its end."""
         exchange.lease = None
+        exchange.attempts[-1].status = lease.status
         if lease.sent_at:
             exchange.upstream_ns += (lease.last_byte_at or monotonic_ns()) - lease.sent_at
         if lease.engine_cpu:
@@ -244,13 +260,13 @@ class Attempts:
                 target.cooling_until = now + min(error.retry_after, _LONGEST_COOL_DOWN)
             if error.status < 500:
                 return
-        if isinstance(error, UpstreamError):
+        if isinstance(error, UpstreamError) and not isinstance(error, UpstreamStale):
             target.failures += 1
             if target.failures >= _FAILURES and target.cooling_until <= now:
                 target.cooling_until = now + _COOL_DOWN
 
     async def _pause(self, exchange: Exchange, seconds: float) -> None:
-        until = self._clock.now + seconds
+        until = monotonic() + seconds  # the clock's last tick lies behind: measured from there, the wait were too short
         exchange.wake_at = until
         while self._clock.now < until:
             await exchange.flow.park()
@@ -293,7 +309,9 @@ def _is_worth_more(error: GatewayError) -> bool:
 
 def _is_worth_the_same(error: GatewayError, longest_wait: float) -> bool:
     """Whether the same target may do better in a moment: not with a refused credential, nor before it asked to wait."""
-    if isinstance(error, Unavailable) or (isinstance(error, UpstreamRefused) and error.status in ACCOUNT_STATUSES):
+    if isinstance(error, Unavailable | EgressRefused):
+        return False
+    if isinstance(error, UpstreamRefused) and error.status in ACCOUNT_STATUSES:
         return False
     return error.retry_after is None or error.retry_after <= longest_wait
 

@@ -47,6 +47,7 @@ class Exchange:
         "bytes_in",
         "bytes_out",
         "call",
+        "call_ends_at",
         "connect",
         "connection",
         "cost",
@@ -117,7 +118,8 @@ class Exchange:
         self.broken = False
         self.has_started = False  # some of the answer has been handed over: its status can no longer change
         self.wake_at = _NEVER
-        self.ends_at = _NEVER
+        self.ends_at = _NEVER  # this attempt
+        self.call_ends_at = _NEVER  # all of them
         self._chunked = False
         self._closes = False
 

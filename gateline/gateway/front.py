@@ -79,7 +79,7 @@ class Front:
         flow = connection.flow = Flow(self._crashed)
         self._number = number = self._number + 1
         exchange = Exchange(connection, b"%b%x" % (self._prefix, number), facts, router, flow)
-        exchange.ends_at = connection.service.clock.now + router.snapshot.server.request_timeout
+        exchange.ends_at = exchange.call_ends_at = connection.service.clock.now + router.snapshot.server.request_timeout
         flow.start(self._pipeline.handle(exchange))
 
     def next_id(self) -> bytes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from gateline.formats.openai_error import reported_error
 from gateline.formats.openai_stream import StreamCodec
 from gateline.formats.openai_usage import is_json_object, read_usage, usage_in_tail
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.router import TargetRoute
-from gateline.model.errors import UpstreamBroken, UpstreamTimeout
+from gateline.model.errors import UpstreamBroken, UpstreamError, UpstreamTimeout
 from gateline.model.usage import Usage, cost
 from gateline.net.clock import Clock
 from gateline.net.lease import Lease
@@ -26,10 +27,14 @@ async def relay(exchange: Exchange, lease: Lease, target: TargetRoute, clock: Cl
 
 
 def relay_whole(exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
-    """Answers with a reply that is all there. Raises UpstreamBroken when it is no JSON object."""
+    """Answers with a reply that is all there. Raises UpstreamBroken when it is no JSON object, UpstreamError when it is
+    an error that calls itself a success."""
     body = lease.take()
     if not is_json_object(body):
         raise UpstreamBroken(f"{target.provider.name} answered {lease.status} with a body that is not a JSON object.")
+    failed = reported_error(body, secret=target.provider.api_key)
+    if failed is not None:
+        raise UpstreamError(failed.message, code=failed.code, param=failed.param)
     _note_usage(exchange, target, read_usage(body))
     exchange.answer(lease.status, body, lease.lines)
 
@@ -66,7 +71,7 @@ async def _relay_stream(exchange: Exchange, lease: Lease, target: TargetRoute, c
     """Events pass whole, each when its last byte has come. `[DONE]` is kept for after the record."""
     call, connection = exchange.call, exchange.connection
     assert call is not None
-    codec = StreamCodec(call.include_usage)
+    codec = StreamCodec(call.include_usage, secret=target.provider.api_key)
     idle = target.provider.idle_timeout
     held = b""
     hold_until = clock.now + _HELD_SECONDS

@@ -12,7 +12,7 @@ from pathlib import Path
 from gateline.formats.openai_models import Status
 from gateline.gateway.tally import Tallies, Tally
 from gateline.model.call import Operation
-from gateline.model.snapshot import Model, Provider, Snapshot, Target
+from gateline.model.snapshot import DEFAULT_TENANT, Model, Provider, Snapshot, Target
 from gateline.net.clock import Clock
 from gateline.net.connect import Connector, proxy_for
 from gateline.net.egress import EgressPolicy
@@ -88,19 +88,20 @@ class ModelRoute:
 
 
 class Router:
-    """All routes of one snapshot. `find` is the only way from a name to a model: always within a tenant."""
+    """All routes of one snapshot. `find` is the only way from a name to a model: always within a tenant. A tenant that
+    has no models of its own has those of the configuration file, which knows no tenants."""
 
     def __init__(self, snapshot: Snapshot, tenants: dict[str, dict[str, ModelRoute]], targets: Targets) -> None:
         self.snapshot = snapshot
         self.targets = targets
         self._tenants = tenants
+        self._shared = tenants.get(DEFAULT_TENANT, {})
 
     def find(self, tenant: str, name: str) -> ModelRoute | None:
-        models = self._tenants.get(tenant)
-        return None if models is None else models.get(name)
+        return self._tenants.get(tenant, self._shared).get(name)
 
     def models(self, tenant: str) -> dict[str, ModelRoute]:
-        return self._tenants.get(tenant, {})
+        return self._tenants.get(tenant, self._shared)
 
 
 class Upstreams:
@@ -115,6 +116,7 @@ class Upstreams:
         self._engine_socket = engine_socket
         self.pools: dict[Provider, OriginPool] = {}
         self.engines: dict[str, EngineLink] = {}
+        self._engines_in_use: set[str] = set()
         self._next_sweep = 0.0
         clock.every_tick(self._sweep)
 
@@ -122,7 +124,7 @@ class Upstreams:
         """Routes for `snapshot`. What targets of `before` have learned (load, cool-down) goes on with them.
 
         Raises ValueError when the snapshot holds what no compiler of this version writes."""
-        self._connector.egress = EgressPolicy(snapshot.egress_allow)
+        egress = EgressPolicy(snapshot.egress_allow)
         known = before.targets if before is not None else {}
         targets: dict[Target, TargetRoute] = {}
         tenants = {
@@ -130,6 +132,7 @@ class Upstreams:
             for tenant, models in snapshot.models.items()
         }
         router = Router(snapshot, tenants, targets)
+        self._connector.egress = egress
         self._retire({target.provider for target in targets})
         return router
 
@@ -144,6 +147,8 @@ class Upstreams:
 
     def _target(self, target: Target) -> TargetRoute:
         provider = target.provider
+        if provider.kind not in TABLE:
+            raise ValueError(f"the provider {provider.name!r} is of a kind unknown here: {provider.kind!r}")
         tally = self._tallies.row(target.row)
         if provider.engine:
             name = provider.engine
@@ -160,12 +165,20 @@ class Upstreams:
     def _retire(self, used: set[Provider]) -> None:
         for provider in [provider for provider in self.pools if provider not in used]:
             self.pools.pop(provider).close()
+        self._engines_in_use = {provider.engine for provider in used}
 
     def _sweep(self, now: float) -> None:
         if now >= self._next_sweep:
             self._next_sweep = now + 1.0
             for pool in self.pools.values():
                 pool.sweep(now)
+            self._sweep_engines()
+
+    def _sweep_engines(self) -> None:
+        """An engine that has left the configuration is let go of when its last call has ended."""
+        for name in [name for name in self.engines if name not in self._engines_in_use]:
+            if not self.engines[name].open:
+                self.engines.pop(name).close()
 
     def close(self) -> None:
         self._retire(set())

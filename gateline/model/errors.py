@@ -159,6 +159,11 @@ class UpstreamUnreachable(UpstreamError):
     code = "upstream_unreachable"
 
 
+class UpstreamStale(UpstreamUnreachable):
+    """A connection used before ended without one byte of reply: the upstream had most likely closed it while it was
+    idle. Another connection may be tried at once."""
+
+
 class UpstreamTimeout(UpstreamError):
     status = 504
     code = "upstream_timeout"
@@ -184,6 +189,7 @@ class UpstreamRefused(UpstreamError):
         retry_after: float | None = None,
     ) -> None:
         super().__init__(message, param=param, code=code, retry_after=retry_after)
+        self.reason = code  # the upstream's, or none: ours would say less than its type does
         self.status = status
         self.type = type or type_of_status(status)
         self.retryable = status in RETRYABLE_STATUSES or status in ACCOUNT_STATUSES
@@ -193,7 +199,6 @@ class EgressRefused(UpstreamError):
     """The address policy forbids the upstream's address."""
 
     code = "egress_refused"
-    retryable = False
 
 
 # Statuses of an upstream's reply that another try, or another target, may turn into success.

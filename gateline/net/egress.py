@@ -15,7 +15,8 @@ Address = IPv4Address | IPv6Address
 
 # Cloud metadata services on addresses that look public; never reachable unless opened by network.
 _METADATA = frozenset({ip_address("168.63.129.16"), ip_address("100.100.100.200"), ip_address("fd00:ec2::254")})
-_CARRIER_GRADE_NAT = ip_network("100.64.0.0/10")
+# Carrier-grade NAT, and protocol assignments (Oracle's metadata service among them) that older Pythons call global.
+_SPECIAL = (ip_network("100.64.0.0/10"), ip_network("192.0.0.0/24"))
 _NAT64 = ip_network("64:ff9b::/96")
 
 
@@ -35,7 +36,7 @@ def is_public(address: Address) -> bool:
     inner = _embedded(address)
     if inner in _METADATA:
         return False
-    if isinstance(inner, IPv4Address) and inner in _CARRIER_GRADE_NAT:
+    if any(inner in network for network in _SPECIAL):
         return False
     if isinstance(inner, IPv6Address) and inner.is_site_local:
         return False  # fec0::/10, given up by RFC 3879 and still routed inside some sites

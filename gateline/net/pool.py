@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from gateline.model.errors import Unavailable, UpstreamError
+from gateline.model.errors import Unavailable, UpstreamError, UpstreamUnreachable
 from gateline.model.snapshot import Provider
 from gateline.net.clock import Clock
 from gateline.net.connect import Connector
@@ -32,6 +32,8 @@ class Dial:
             self.connection = await pool.open()
         except UpstreamError as error:
             self.failure = error
+        except Exception as error:  # noqa: BLE001 - the task's boundary: whoever waits must be told, whatever it was
+            self.failure = UpstreamUnreachable(f"Connecting failed in an unforeseen way ({type(error).__name__}).")
         flow.wake()
 
     def cancel(self) -> None:

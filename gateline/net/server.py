@@ -431,8 +431,10 @@ class ClientConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Resets the connection: the client must not take what it has for a whole answer."""
-        if self._transport is not None:
-            self._transport.abort()
+        transport, self._transport = self._transport, None  # nothing may be written to it from here on
+        if transport is not None:
+            transport.abort()
+            self._lose()
 
     def close_if_idle(self) -> None:
         if self.stage == HEAD and self._guard.is_idle and not self._pending and self._transport is not None:
@@ -468,7 +470,7 @@ class ClientConnection(asyncio.Protocol):
                     self._transport.close()
 
     def _end_linger(self, now: float) -> None:
-        """The time is over: for a client that still sends, or that has taken nothing of what is left since last time."""
+        """The time is over: for a client that still sends, or that took nothing of what is left meanwhile."""
         transport = self._transport
         if transport is not None:
             unsent, self._unsent = self._unsent, transport.get_write_buffer_size()

@@ -34,7 +34,7 @@ class InFlight:
     Raises OSError (ENOSPC) when the disk cannot hold it. Make the Journal first: its lock says that this file is live.
     """
 
-    def __init__(self, folder: Path, incarnation: str, slots: int = 16_384, slot_bytes: int = 512) -> None:
+    def __init__(self, folder: Path, incarnation: str, slots: int = 16_384, slot_bytes: int = 768) -> None:
         self._slot_bytes = slot_bytes
         self._room = slot_bytes - _STATE_AND_LENGTH
         self._pages = mapped.create(table_path(folder, incarnation), _HEADER_BYTES + slots * slot_bytes)

@@ -74,10 +74,8 @@ class Dechunker:
 
     def _read_size(self, line: bytes) -> None:
         digits, semicolon, extension = line.partition(b";")
-        if semicolon:
-            digits = digits.rstrip(b" \t")
-            if any(byte < 0x20 and byte != 0x09 for byte in extension):
-                raise BadWire("The chunked body is malformed: a chunk extension holds a control byte.")
+        if semicolon and any(byte < 0x20 and byte != 0x09 for byte in extension):
+            raise BadWire("The chunked body is malformed: a chunk extension holds a control byte.")
         if not 0 < len(digits) <= 8 or not _HEX.issuperset(digits):
             raise BadWire("The chunked body is malformed: a chunk size is one to eight hexadecimal digits.")
         self._extra += len(line) - 16

@@ -40,7 +40,7 @@ def test_a_good_file_is_summed_up_in_one_line(tmp_path: Path) -> None:
     result = run(file)
     assert (result.exit_code, result.stdout) == (
         0,
-        f"{file}: good: 1 providers; 2 models; local engines local-chat; no known price for up/x\n",
+        f"{file}: good: 1 provider; 2 models; local engines local-chat; no known price for up/x\n",
     )
 
 

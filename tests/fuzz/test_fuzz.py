@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import httptools
 import pytest
 
 from gateline.formats.openai_call import read_call, write_body, write_body_parts
@@ -20,7 +21,11 @@ from gateline.formats.openai_error import read_error, write_detail
 from gateline.formats.openai_stream import StreamCodec
 from gateline.formats.openai_usage import read_usage, usage_in_tail
 from gateline.model.errors import BadRequest, GatewayError
-from gateline.wire.http1 import HeadGuard, check_request_head
+from gateline.wire.dechunk import Dechunker
+from gateline.wire.head_memo import HeadMemo
+from gateline.wire.header_policy import filter_response_headers
+from gateline.wire.http1 import HeadGuard, RequestHead, check_request_head
+from gateline.wire.plain_reply import read_plain_reply
 from gateline.wire.sse import EventSplitter, event_data, event_name
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -118,9 +123,111 @@ def openai_reply(data: bytes) -> None:
     assert b"canary-secret" not in written
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (http1, sse, openai_call, openai_stream, openai_reply)
-}
+def dechunk(data: bytes) -> None:
+    """A chunked body is read alike however it is cut, and llhttp reads nothing else in it."""
+    body, cut = pieces(data)
+    found: list[tuple[bytes, bool, bytes] | None] = []
+    for reads in ([body], cut):
+        decoder, rest = Dechunker(65_536), b""
+        try:
+            for read in reads:
+                if decoder.complete:
+                    rest += read
+                else:
+                    decoder.feed(read)
+        except GatewayError:
+            found.append(None)
+        else:
+            found.append((bytes(decoder.body), decoder.complete, decoder.rest + rest))
+    assert found[0] == found[1]
+    if found[0] is None or not found[0][1]:
+        return
+    head = _Head()
+    with contextlib.suppress(httptools.HttpParserError):  # it is strict about trailers, of which we read none
+        parser = httptools.HttpRequestParser(head)
+        parser.feed_data(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+    assert found[0][0].startswith(head.body)
+
+
+class _Head:
+    """A head as httptools reads it, of a request or of a reply."""
+
+    def __init__(self) -> None:
+        self.url = b""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.body = b""
+        self.keeps_alive = False
+        self.parser: httptools.HttpResponseParser | None = None
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self.keeps_alive = self.parser is not None and self.parser.should_keep_alive()
+
+    def on_body(self, data: bytes) -> None:
+        self.body += data
+
+
+def head_memo(data: bytes) -> None:
+    """Two heads, cut apart at the first byte's place: the memo of one says nothing of the other that a parse does not
+    say."""
+    body = data[1:]
+    half = data[0] * len(body) // 256 if data else 0
+    first, second = body[:half], body[half:]
+    known = _request(first)
+    if known is None:
+        return
+    memo = HeadMemo(first[: known[1]], known[0])
+    for read in (first, second):
+        body_at = memo.match(read)
+        assert body_at or read is not first
+        if body_at:
+            parsed = _request(read)
+            assert parsed is not None
+            assert parsed[1] == body_at
+            parsed[0].headers.pop(b"content-length", None)
+            memo.request.headers.pop(b"content-length", None)
+            assert parsed[0] == memo.request
+
+
+def _request(data: bytes) -> tuple[RequestHead, int] | None:
+    head = _Head()
+    parser = httptools.HttpRequestParser(head)
+    try:
+        found = HeadGuard(4096).feed(data)
+        if found is None:
+            return None
+        with contextlib.suppress(httptools.HttpParserUpgrade):
+            parser.feed_data(found[0])
+        checked = check_request_head(parser.get_method(), head.url, parser.get_http_version(), head.headers)
+    except (GatewayError, httptools.HttpParserError):
+        return None
+    # A head behind blank lines is no head to begin with for the memo, which knows the bytes of the head alone.
+    return (checked, len(found[0])) if data.startswith(found[0]) else None
+
+
+def plain_reply(data: bytes) -> None:
+    """Where the short way gives an answer, llhttp gives the same."""
+    body = data[1:]
+    plain = read_plain_reply(body)
+    if plain is None:
+        return
+    found = _Head()
+    found.parser = parser = httptools.HttpResponseParser(found)
+    with contextlib.suppress(httptools.HttpParserError):  # what lies behind the reply may be anything
+        parser.feed_data(body[: plain.body_at + plain.length])
+    assert parser.get_status_code() == 200
+    assert found.keeps_alive
+    assert filter_response_headers(found.headers) == plain.lines
+    assert found.body == body[plain.body_at : plain.body_at + plain.length]
+
+
+TARGET_LIST = (http1, sse, openai_call, openai_stream, openai_reply, dechunk, head_memo, plain_reply)
+TARGETS: dict[str, Callable[[bytes], None]] = {target.__name__: target for target in TARGET_LIST}
 INPUTS = [(name, path) for name in TARGETS for path in sorted((CORPUS / name).iterdir())]
 
 

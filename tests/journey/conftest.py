@@ -1,4 +1,4 @@
-"""Fixtures of the journeys: real processes, real sockets, one gateway a module where tests do not disturb each other."""
+"""Fixtures of the journeys. A gateway is shared by the tests of a module where they do not disturb each other."""
 
 from __future__ import annotations
 

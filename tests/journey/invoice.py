@@ -37,7 +37,7 @@ def compare(rows: Sequence[Row], lines: Sequence[Line], *, killed: Collection[st
 
 def _check(row: Row, attempt: dict[str, Any], line: Line, *, is_killed: bool) -> None:
     if attempt["usage_source"] == "provider":
-        assert line.reported is not None, f"{row['id']} has usage that the provider never sent"
+        assert line.reported is not None, f"usage that the provider never sent: {row} {line}"
         assert attempt["usage"] == msgspec.structs.asdict(line.reported), row["id"]
     elif not is_killed:
         assert attempt["error"] or row["client_gone"], f"{row['id']} has no usage and nothing to explain it"

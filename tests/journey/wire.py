@@ -65,6 +65,10 @@ class Wire:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
         self._socket.close()
 
+    def end(self) -> None:
+        """Ends our side of the connection only."""
+        self._socket.shutdown(socket.SHUT_WR)
+
     def send(self, data: bytes) -> Self:
         self._socket.sendall(data)
         return self
@@ -88,7 +92,7 @@ class Wire:
         elif fields.get("transfer-encoding") == "chunked":
             body = b"".join(iter(self.chunk, b""))
         elif "content-length" in fields:
-            body = self._exactly(int(fields["content-length"]))
+            body = self.read(int(fields["content-length"]))
         else:
             body = self.rest()
         return Answer(status, headers, body)
@@ -102,8 +106,8 @@ class Wire:
     def chunk(self) -> bytes:
         """One chunk's data; empty at the end of the body."""
         size = int(self._upto(b"\r\n"), 16)
-        data = self._exactly(size)
-        assert self._exactly(2) == b"\r\n"
+        data = self.read(size)
+        assert self.read(2) == b"\r\n"
         return data
 
     def rest(self) -> bytes:
@@ -120,7 +124,8 @@ class Wire:
         found, self._held = self._held[:at], self._held[at:]
         return found
 
-    def _exactly(self, size: int) -> bytes:
+    def read(self, size: int) -> bytes:
+        """Exactly so many bytes of what comes."""
         while len(self._held) < size:
             self._more()
         found, self._held = self._held[:size], self._held[size:]

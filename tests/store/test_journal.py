@@ -127,7 +127,7 @@ def test_a_full_disk_later_refuses_new_work_keeps_the_reserve_and_recovers(
     written: list[bytes] = []
     with opened(tmp_path, "0a-1") as journal:
         full.set()
-        while journal.has_room:
+        while journal.has_room():
             written.append(b"%d" % len(written) * 20)
             journal.append(written[-1])
         assert tried.wait(20), "the spare was never asked for"
@@ -137,9 +137,9 @@ def test_a_full_disk_later_refuses_new_work_keeps_the_reserve_and_recovers(
         written += admitted
         with pytest.raises(JournalFull):
             journal.append(b"x" * (SMALL // 16))
-        assert not journal.has_room
+        assert not journal.has_room()
         full.clear()
-        eventually(lambda: journal.has_room, "room after the disk has some again")
+        eventually(lambda: journal.has_room(), "room after the disk has some again")
         for _ in range(2_000):
             written.append(b"%d" % len(written) * 20)
             journal.append(written[-1])

@@ -1,0 +1,1 @@
+"""What the figures share: processes and their CPU, nginx, wrk, gateways, rounds, the report. Knows no figure."""

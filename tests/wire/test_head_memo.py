@@ -1,0 +1,124 @@
+"""A head that comes again: recognised exactly when a full parse would say the same of it."""
+
+from __future__ import annotations
+
+import httptools
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from gateline.model.errors import GatewayError
+from gateline.wire.head_memo import HeadMemo
+from gateline.wire.http1 import HeadGuard, RequestHead, check_request_head
+
+LINES = [
+    b"Host: a", b"host: a", b"Host: b", b"Content-Length: 5", b"content-length:7", b"CONTENT-LENGTH: \t 07",
+    b"Content-Length: 5 ", b"Content-Length: 123456789012345678", b"Content-Length: 1234567890123456789",
+    b"Content-Length: +5", b"Content-Length: 5, 5", b"Content-Length: ", b"Transfer-Encoding: chunked",
+    b"Authorization: Bearer k", b"Authorization: Bearer kk", b"X-Content-Length: 9", b"Connection: close", b"A:",
+    b"Expect: 100-continue", b"X: content-length: 3",
+]  # fmt: skip
+lines = st.lists(st.sampled_from(LINES), min_size=1, max_size=5)
+starts = st.sampled_from([b"POST /a HTTP/1.1", b"POST /b HTTP/1.1", b"GET /a HTTP/1.1", b"POST /a HTTP/1.0"])
+bodies = st.sampled_from([b"", b"hello", b"GET /", b"\r\n", b"5\r\n\r\n"])
+Verdict = tuple[RequestHead, int] | None
+
+
+class Collected:
+    def __init__(self) -> None:
+        self.url = b""
+        self.headers: list[tuple[bytes, bytes]] = []
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value))
+
+
+def parse(data: bytes) -> Verdict:
+    """The checked head at the start of `data` and where its body begins; None when it is refused or not whole."""
+    collected = Collected()
+    parser = httptools.HttpRequestParser(collected)
+    try:
+        found = HeadGuard().feed(data)
+        if found is None:
+            return None
+        parser.feed_data(found[0])
+        version = parser.get_http_version()
+        head = check_request_head(parser.get_method(), collected.url, version, collected.headers)
+    except (GatewayError, httptools.HttpParserError):
+        return None
+    return head, len(data) - len(found[1])
+
+
+def wire(start: bytes, fields: list[bytes]) -> bytes:
+    return b"\r\n".join([start, *fields, b"", b""])
+
+
+@given(starts, lines, starts, lines, bodies)
+def test_a_match_is_what_a_parse_would_say(
+    start: bytes, fields: list[bytes], start2: bytes, fields2: list[bytes], body: bytes
+) -> None:
+    """For any two heads: when the memo of one recognises the other, a full parse of that other agrees in every field
+    but the bytes of its length header; and the same head again is always recognised."""
+    first = wire(start, fields)
+    known = parse(first)
+    assume(known is not None)
+    assert known is not None
+    memo = HeadMemo(first, known[0])
+    assert memo.match(first + body) == len(first)
+    agrees(memo, wire(start2, fields2) + body)
+
+
+@given(starts, lines, st.data())
+def test_a_head_that_is_nearly_the_same_is_judged_as_a_parse_judges_it(
+    start: bytes, fields: list[bytes], draw: st.DataObject
+) -> None:
+    """One byte changed, put in or taken out, and the memo still says nothing that a parse does not say."""
+    first = wire(start, fields)
+    known = parse(first)
+    assume(known is not None)
+    assert known is not None
+    memo = HeadMemo(first, known[0])
+    at = draw.draw(st.integers(0, len(first) - 1))
+    byte = draw.draw(st.sampled_from([b"0", b"9", b" ", b"\r", b"\n", b":", b"a", b"\x00", b""]))
+    end = draw.draw(st.sampled_from([at, at + 1]))
+    agrees(memo, first[:at] + byte + first[end:])
+
+
+def agrees(memo: HeadMemo, data: bytes) -> None:
+    body_at = memo.match(data)
+    if not body_at:
+        return
+    parsed = parse(data)
+    assert parsed is not None, "recognised what a parse refuses"
+    head, parsed_at = parsed
+    assert body_at == parsed_at
+    head.headers.pop(b"content-length", None)
+    memo.request.headers.pop(b"content-length", None)
+    assert memo.request == head
+
+
+def test_only_the_digits_of_the_length_may_differ() -> None:
+    """A new length is taken over; a length without digits, with too many, or with anything else is not recognised."""
+    head = wire(b"POST /a HTTP/1.1", [b"Host: a", b"Content-Length: 5", b"X: y"])
+    known = parse(head)
+    assert known is not None
+    memo = HeadMemo(head, known[0])
+    longer = head.replace(b": 5", b": 1234")
+    assert memo.match(longer + b"body") == len(longer)
+    assert memo.request.content_length == 1234
+    for value in (b"", b"-1", b"1 2", b"5x", b"0x5", b"5;", b"9" * 19):
+        assert memo.match(head.replace(b": 5", b": " + value)) == 0
+    assert memo.request.content_length == 1234
+
+
+@pytest.mark.parametrize("cut", range(60))
+def test_a_head_that_is_not_whole_is_not_recognised(cut: int) -> None:
+    """However much of a known head has come, only all of it is recognised."""
+    head = wire(b"POST /a HTTP/1.1", [b"Host: a", b"Content-Length: 5"])
+    known = parse(head)
+    assert known is not None
+    assert len(head) < 60
+    assert HeadMemo(head, known[0]).match(head[:cut]) == (len(head) if cut >= len(head) else 0)
