@@ -36,7 +36,7 @@ _LONGEST_SETTLE = 60.0
 
 @dataclass(slots=True)
 class Gateway:
-    """`keys` in the order of creation; the lists after them are process ids. The peeker reads large bodies."""
+    """`keys` in the order of creation; `workers` and `control` are process ids."""
 
     program: Program
     url: str
@@ -44,16 +44,19 @@ class Gateway:
     keys: list[tuple[str, Key]]
     workers: list[int]
     control: list[int]
-    peekers: list[int]
-    engines: list[int]
 
     @property
     def token(self) -> str:
         return self.keys[0][0]
 
+    def running(self, module: str) -> list[int]:
+        """The processes that run `gateline.app.MODULE` now: they start when the workers answer already."""
+        mark = f"gateline.app.{module}".encode()
+        return [pid for pid in family(self.program.pid) if mark in _read(pid, "cmdline")]
+
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far, by kind of process."""
-        groups = (self.workers, self.control, [self.program.pid], self.peekers, self.engines)
+        groups = (self.workers, self.control, [self.program.pid], self.running("peeker"), self.running("engine"))
         return {kind: cpu_seconds(pids) for kind, pids in zip(KINDS, groups, strict=True)}
 
     def settle(self) -> None:
@@ -112,12 +115,10 @@ def gateline(
         wait_for_port(program, port, _START_SECONDS)
         state = _state(program, data_dir, workers)
         pids = [worker["pid"] for worker in state["workers"]]
-        others = [pid for pid in family(program.pid) if pid not in {program.pid, *pids}]
-        engines = [pid for pid in others if _is_engine(pid)]
-        control = [pid for pid in others if pid not in engines and _is_control(pid)]
-        peekers = [pid for pid in others if pid not in {*engines, *control}]
+        # Forked like the workers, with the same command line: it is the one that has the configuration's library.
+        control = [pid for pid in family(program.pid) if b"pydantic_core" in _read(pid, "maps")]
         url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
-        yield Gateway(program, url, data_dir, made, pids, control, peekers, engines)
+        yield Gateway(program, url, data_dir, made, pids, control)
 
 
 def create_keys(data_dir: DataDir, count: int) -> list[tuple[str, Key]]:
@@ -162,16 +163,9 @@ def _control(data_dir: DataDir) -> Control:
     return control
 
 
-def _is_engine(pid: int) -> bool:
+def _read(pid: int, name: str) -> bytes:
+    """A file of /proc, empty when the process is gone."""
     try:
-        return b"gateline.app.engine" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:
-        return False
-
-
-def _is_control(pid: int) -> bool:
-    """Forked like the workers, with the same command line: it is the one that has the configuration's library."""
-    try:
-        return "pydantic_core" in Path(f"/proc/{pid}/maps").read_text()
-    except FileNotFoundError:
-        return False
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""

@@ -57,7 +57,7 @@ def measure(bench: Bench) -> Result:
 
 @dataclass(frozen=True, slots=True)
 class Relayed:
-    """`race` counts MiB; memory above idle in bytes, of the worker and of the process that reads large bodies for it."""
+    """`race` counts MiB; memory above idle in bytes, of the worker and of the process that reads large bodies."""
 
     race: Race
     above_idle: int
@@ -101,7 +101,7 @@ def _with_small(config: dict[str, Any], url: str) -> dict[str, Any]:
 
 def _above_idle(gateway: Gateway, send: Callable[[], tuple[float, int]]) -> tuple[int, int]:
     """What the worker and the peeker take for the first such bodies, over what ordinary calls have left them."""
-    processes = [gateway.workers[0], *gateway.peekers]
+    processes = [gateway.workers[0], *gateway.running("peeker")]
     idle = [resident(pid) for pid in processes]
     for pid in processes:
         forget_peak(pid)

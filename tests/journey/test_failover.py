@@ -119,7 +119,10 @@ def served(gate: Gate, answer: Answer, fault: str, told: tuple[int, str], stream
     provider = "hasty" if fault.startswith("stall") else "up"
     turns = 1 if fault in ACCOUNT else 2
     row = gate.record(answer.id)
-    assert attempts_of(row) == [(provider, *told)] * turns + [("up", 200, "")]
+    failed = [(provider, *told)] * turns
+    # On a connection used before, an end without a byte may only mean that it was stale: that costs one attempt more.
+    stale = [(provider, *told)] if fault in {"reset", "close"} else []
+    assert attempts_of(row) in (failed + [("up", 200, "")], stale + failed + [("up", 200, "")])
     assert (row["error"], row["status"], row["target"]) == ("", 200, "up/gpt-4o-2024-08-06")
     assert row["usage_source"] == "provider"
     if stream:
