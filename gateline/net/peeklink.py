@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from array import array
 from pathlib import Path
 
 import msgspec
@@ -42,7 +43,9 @@ class PeekLink:
         self._next += 1
         message = _encode(Peek(number, operation, len(spool)))
         try:
-            socket.send_fds(self._sock, [message], [spool.fd], 0, self._peer)
+            # Not socket.send_fds: on Python 3.11 it drops the address.
+            beside = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [spool.fd]))]
+            self._sock.sendmsg([message], beside, 0, self._peer)
         except OSError:
             return None  # it is not there, or its queue is full
         question = self._waiting[number] = Question(number, flow)
