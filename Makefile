@@ -4,7 +4,6 @@ STARTED := $(shell date +%s)
 PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 BIN := .venv/bin
-PARTS := gateline tests benchmarks demo docs make_venv.py
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
@@ -25,7 +24,7 @@ test: .venv/.dev  ## the whole suite; ARGS="tests/wire -k sse ..."
 check: .venv/.dev  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(PARTS)
+	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 bench: .venv/.dev  ## the figures of the README, against nginx and peers; ARGS="--quick ..."

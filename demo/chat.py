@@ -94,7 +94,8 @@ def _chat(console: Console, client: openai.OpenAI, watch: Stopwatch) -> None:
         f"{usage.completion_tokens / seconds:.0f} a second"
     )
     slowest = ", ".join(f"{name} {taken:.1f} s" for name, taken in watch.slowest())
-    console.print(f"   [bold]From `make demo` to the first streamed token: {total:.0f} s[/]; slowest: {slowest}")
+    console.print(f"   [bold]From `make demo` to the first streamed token: {total:.0f} s[/]")
+    console.print(f"   slowest steps: {slowest}")
 
 
 def _json(console: Console, client: openai.OpenAI) -> None:

@@ -20,10 +20,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from typer.models import ArgumentInfo
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
-import meanings
-
+from docs import meanings
 from gateline.cli.main import app
 from gateline.control.config import Config
 from gateline.control.metrics import ColumnsCollector

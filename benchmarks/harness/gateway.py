@@ -61,7 +61,7 @@ class Gateway:
 
     def settle(self) -> None:
         """Waits until the control process has imported what the load left in the journal: its work for these requests
-        counts too, however late it does it."""
+        counts too, however late it does it. Raises FigureFailed when that takes over a minute."""
         until = time.monotonic() + _LONGEST_SETTLE
         before = cpu_seconds(self.control)
         while time.monotonic() < until:
@@ -70,6 +70,7 @@ class Gateway:
             if now - before <= _QUIET_CPU:
                 return
             before = now
+        raise FigureFailed(f"the control process still imports records {_LONGEST_SETTLE:g} s after the load")
 
     def ask(self, method: str, path: str) -> dict[str, Any]:
         """One call of the admin API on the control socket."""

@@ -19,8 +19,8 @@ from benchmarks.harness.report import NoMarkers, Result, Row, document, put_into
 from benchmarks.harness.tools import missing_tools
 
 FIGURES = (
-    "throughput", "smg", "held_rate", "https", "bodies", "streams", "latency", "open_streams", "workers", "population",
-    "start", "local_engine", "peers",
+    "throughput", "stages", "smg", "held_rate", "https", "bodies", "streams", "latency", "open_streams", "workers",
+    "population", "start", "local_engine", "peers",
 )  # fmt: skip
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _RESULTS = _ROOT / "benchmarks" / "results"

@@ -63,7 +63,7 @@ def measure(bench: Bench) -> Result:
     seconds = held.report["seconds"]
     measured = (
         f"{held.rate:,.0f}/s for {seconds:.0f} s, {held.report['failed']} errors, {workers} "
-        f"{'worker' if workers == 1 else 'workers'}; {_ran_out(failed)}"
+        f"{'worker' if workers == 1 else 'workers'}; {_ran_out(failed, len(where.tested))}"
     )
     row = Row(
         "requests a second at a fixed rate for 60 s, everything on",
@@ -123,11 +123,14 @@ def _hold(trial: _Trial, rate: float, seconds: float) -> Held:
     return held
 
 
-def _ran_out(failed: Held | None) -> str:
+def _ran_out(failed: Held | None, tested: int) -> str:
     if failed is None:
         return "nothing ran out"
     if failed.busiest_worker > 0.85:
         return "the worker's core ran out"
+    if failed.gateway_cores > 0.8 * tested:
+        share = failed.gateway_cores - failed.busiest_worker
+        return f"the gateway's cores ran out, its other processes took {share:.2f} of them"
     if failed.load_cores > 0.85:
         return "the generator's and upstream's core ran out"
-    return f"gateway {failed.gateway_cores:.2f} and load {failed.load_cores:.2f} cores busy: shared cores ran out"
+    return f"gateway {failed.gateway_cores:.2f} and load {failed.load_cores:.2f} cores busy: others used the machine"

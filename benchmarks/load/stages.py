@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import partial
 
 from benchmarks.harness.bench import Bench, FigureFailed, cores
 from benchmarks.harness.gateway import configuration, gateline
 from benchmarks.harness.nginx import upstream
 from benchmarks.harness.report import Result
-from benchmarks.harness.stages import by_stage, find_py_spy, sample
+from benchmarks.harness.stages import by_clock, by_stage, find_py_spy, sample
 from benchmarks.harness.usage import user_and_kernel
 from benchmarks.harness.wrk import Shot, chat_body, shoot, write_script
 
@@ -32,21 +34,25 @@ def measure(bench: Bench) -> Result:
             ),
         ]
         py_spy = find_py_spy(bench.scratch / "py-spy")
-        if py_spy is None:
-            return Result("Profile", [], [*notes, "", "py-spy cannot be had here: no samples."])
-        shots: list[Shot] = []
-
-        def load() -> None:
-            shots.append(shoot(gateway.url, script, bench.seconds + _MARGIN, where.load))
-
-        thread = threading.Thread(target=load)
-        thread.start()
-        try:
-            stacks = sample(py_spy, worker, bench.seconds, bench.scratch / "stacks.txt")
-        except FigureFailed as error:
-            return Result("Profile", [], [*notes, "", f"No samples: {error}"])
-        finally:
-            thread.join()
-    rows = [f"| {share:.1%} | `{stage}` |" for stage, share in by_stage(stacks)[:_SHOWN]]
+        shares = None if py_spy is None else _sampled(bench, py_spy, worker, partial(shoot, gateway.url, script))
+    if shares is None:
+        notes += ["", "py-spy could not look into the worker: the pipeline without sockets, by the clock."]
+        shares = by_clock(bench.folder("dry"))
+    rows = [f"| {share:.1%} | `{stage}` |" for stage, share in shares[:_SHOWN]]
     notes += ["", "| share of the worker's time | stage (→ what the kernel did for it) |", "| --- | --- |", *rows]
     return Result("Profile", [], notes)
+
+
+def _sampled(
+    bench: Bench, py_spy: str, worker: int, load: Callable[[float, tuple[int, ...]], Shot]
+) -> list[tuple[str, float]] | None:
+    """The shares under load, None when the worker may not be looked into."""
+    apart = cores().load
+    thread = threading.Thread(target=load, args=(bench.seconds + _MARGIN, apart))
+    thread.start()
+    try:
+        return by_stage(sample(py_spy, worker, bench.seconds, bench.scratch / "stacks.txt", apart))
+    except FigureFailed:
+        return None
+    finally:
+        thread.join()

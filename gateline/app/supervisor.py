@@ -32,6 +32,7 @@ from gateline.store import columns, limits
 from gateline.store.datadir import DataDir
 
 _BACKLOG = 4_096
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 _FILES = 65_536
 _MARGIN = 10.0  # seconds beyond drain delay and grace after which a worker that has not ended is killed
 _ENGINE_GRACE = 12.0
@@ -134,6 +135,20 @@ class Supervisor:
             channel=channel,
         )
 
+    def _fork(self) -> int:
+        """`os.fork`, and in the child nothing left of what is the supervisor's alone.
+
+        SIGTERM and SIGINT are held back until the child has given up our handlers: one that came sooner would only be
+        noted in its copy of our list, and the child would never hear that it is to end."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._in_child()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        return pid
+
     def _in_child(self) -> None:
         """Leaves behind what only the supervisor uses: its signals, its selector, its end of the channel."""
         signal.set_wakeup_fd(-1)
@@ -149,24 +164,23 @@ class Supervisor:
 
     def _worker_spawner(self, index: int) -> Callable[[], int]:
         def spawn() -> int:
-            pid = os.fork()
+            pid = self._fork()
             if pid:
                 return pid
             from gateline.app.worker import run
 
-            run(self._seat(index), self._tls, self._in_child)
+            run(self._seat(index), self._tls)
             raise AssertionError("a worker never returns here")
 
         return spawn
 
     def _fork_control(self) -> int:
         ours, theirs = socket.socketpair()
-        pid = os.fork()
+        pid = self._fork()
         if pid == 0:
             code = 1
             try:
                 ours.close()
-                self._in_child()
                 self._listener.close()  # held here, it would keep accepting nobody's connections after the workers end
                 from gateline.app.control import main
 

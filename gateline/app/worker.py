@@ -9,12 +9,12 @@ import os
 import signal
 import ssl
 import sys
-from collections.abc import Callable
 from time import monotonic_ns
 
 import uvloop
 
 from gateline.app.complaints import Complaints
+from gateline.app.gauges import Gauges
 from gateline.app.seat import Seat
 from gateline.gateway.admit import Admit
 from gateline.gateway.attempt import Attempts
@@ -35,7 +35,7 @@ from gateline.net.peeklink import PeekLink
 from gateline.net.server import ClientConnection, Service
 from gateline.net.tls import reload_certificate
 from gateline.store import columns
-from gateline.store.columns import Columns, bucket_of
+from gateline.store.columns import Columns
 from gateline.store.inflight import InFlight
 from gateline.store.journal import Journal, new_incarnation
 from gateline.store.limits import Limits
@@ -73,10 +73,10 @@ class Worker:
         self._journal = Journal(data_dir.journal, incarnation)
         self._in_flight = InFlight(data_dir.journal, incarnation)
         self._limits = Limits(seat.limits, seat.worker, seat.workers, data_dir.limits_lock)
-        self._limits.lock_missed = cells[columns.LIMIT_LOCK_MISSED]  # counters go on where the last worker stopped
         self._tallies = tallies = Tallies(cells)
-        connector = Connector(loop, EgressPolicy(snapshot.egress_allow))
-        self._upstreams = Upstreams(connector, clock, tallies, data_dir.engine_socket)
+        self._connector = Connector(loop, EgressPolicy(snapshot.egress_allow))
+        self._gauges = Gauges(cells)
+        self._upstreams = Upstreams(self._connector, clock, tallies, data_dir.engine_socket)
         self._peeker = PeekLink(loop, data_dir.run / f"peek-{seat.worker}.sock", data_dir.peek_socket)
         self._keys = KeyTable(data_dir.feed_socket, seat.worker, clock, self._publish)
         recorder = Recorder(self._journal, self._in_flight, cells, tallies, clock)
@@ -166,23 +166,26 @@ class Worker:
     # --- the tick ---
 
     def _tick(self, now: float) -> None:
-        cells = self._cells
-        cells[columns.LAST_TICK_NS] = monotonic_ns()
-        cells[columns.LIVE_REQUESTS] = len(self.front.live)
-        cells[columns.STREAMS_OPEN] = sum(exchange.stream for exchange in self.front.live)
-        cells[columns.ACCEPTED] = self.service.accepted
-        pools = self._upstreams.pools.values()
-        cells[columns.POOL_IDLE] = sum(len(pool.idle) for pool in pools)
-        cells[columns.POOL_BUSY] = sum(pool.busy for pool in pools)
-        cells[columns.QUEUE_WAITING] = sum(pool.connecting for pool in pools)
-        cells[columns.UPSTREAM_CONNECTS] = sum(pool.connects for pool in pools)
-        cells[columns.LIMIT_LOCK_MISSED] = self._limits.lock_missed
-        lag = self.clock.lag
-        cells[columns.LOOP_LAG_MAX_NS] = max(lag, cells[columns.LOOP_LAG_MAX_NS] * 9 // 10)
-        cells[columns.LOOP_LAG_SUM_NS] += lag
-        cells[columns.LOOP_LAG_BUCKETS + bucket_of(lag)] += 1
+        live, pools = self.front.live, self._upstreams.pools.values()
+        self._gauges.update(
+            {
+                columns.LAST_TICK_NS: monotonic_ns(),
+                columns.LIVE_REQUESTS: len(live),
+                columns.STREAMS_OPEN: sum(exchange.stream for exchange in live),
+                columns.POOL_IDLE: sum(len(pool.idle) for pool in pools),
+                columns.POOL_BUSY: sum(pool.busy for pool in pools),
+                columns.QUEUE_WAITING: sum(pool.connecting for pool in pools),
+            },
+            {
+                columns.ACCEPTED: self.service.accepted,
+                columns.UPSTREAM_CONNECTS: self._connector.connects,
+                columns.LIMIT_LOCK_MISSED: self._limits.lock_missed,
+                columns.JOURNAL_BYTES: self._journal.written,
+            },
+            self.clock.lag,
+        )
         for route in self.front.router.targets.values():
-            cells[columns.row_base(route.target.row) + columns.IN_FLIGHT] = route.in_flight
+            self._cells[columns.row_base(route.target.row) + columns.IN_FLIGHT] = route.in_flight
         self._tallies.count()
         if os.getppid() != self._parent:
             self._signalled_once()  # the supervisor is gone: nobody will tell us
@@ -228,9 +231,8 @@ class Worker:
         self._count_connections(0)
 
 
-def run(seat: Seat, tls: ssl.SSLContext | None, before: Callable[[], None]) -> None:
+def run(seat: Seat, tls: ssl.SSLContext | None) -> None:
     """The body of a forked worker: never returns into the supervisor's code."""
-    before()
     code = 0
     try:
         main(seat, tls)

@@ -24,7 +24,6 @@ _WORKER_COUNTERS: Final = (
     ("gateline_journal_refused", "Requests refused because their record had no room.", c.JOURNAL_REFUSED),
     ("gateline_limit_lock_missed", "Rate decisions taken without the lock.", c.LIMIT_LOCK_MISSED),
     ("gateline_upstream_connects", "Upstream connections opened.", c.UPSTREAM_CONNECTS),
-    ("gateline_upstream_reused", "Attempts sent on a kept upstream connection.", c.UPSTREAM_REUSED),
     ("gateline_worker_restarts", "Workers started again after they died.", c.WORKER_RESTARTS),
 )
 _WORKER_GAUGES: Final = (

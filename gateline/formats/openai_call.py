@@ -28,6 +28,7 @@ _NULL = Raw(b"null")
 _TRUE = Raw(b"true")
 
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_TEXT = msgspec.json.Decoder(str)
 _OPTIONAL_TEXT = msgspec.json.Decoder(str | None)
 _OPTIONAL_BOOL = msgspec.json.Decoder(bool | None)
 _OPTIONAL_COUNT = msgspec.json.Decoder(int | None)
@@ -53,7 +54,11 @@ def read_call(body: bytes | bytearray | memoryview, operation: Operation) -> Cal
         _refuse_body(body, error)
     if not _HARMLESS.issuperset(fields):
         _refuse_lookalikes(fields, _DECIDED, "")
-    call = Call(operation, _model(fields), fields)
+    try:
+        model = _TEXT.decode(fields["model"])
+    except (KeyError, msgspec.MsgspecError, UnicodeDecodeError):
+        model = ""
+    call = Call(operation, model or _model(fields), fields)
     if "stream" in fields:
         call.stream = _read(_OPTIONAL_BOOL, fields["stream"], "stream", "a boolean") or False
         if call.stream and operation == "embeddings":
@@ -73,7 +78,11 @@ def read_call(body: bytes | bytearray | memoryview, operation: Operation) -> Cal
 def write_body(call: Call, target_model: str, *, ask_usage: bool) -> bytes:
     """The upstream's body: `model` is `target_model`; of a stream, `stream_options.include_usage` is true when
     `ask_usage`, and `stream_options` is left out when not (its vendor refuses the field). All else as it came."""
-    return _encode(_changed(call, target_model, ask_usage))
+    if call.stream:
+        return _encode(_changed(call, target_model, ask_usage))
+    fields: dict[str, Any] = call.fields.copy()
+    fields["model"] = target_model
+    return _encode(fields)
 
 
 def write_body_parts(call: Call, target_model: str, *, ask_usage: bool) -> list[bytes | memoryview]:

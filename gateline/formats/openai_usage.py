@@ -16,6 +16,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 _CANDIDATES = 16  # tries at the word "usage" in a tail: text full of it cannot make reading it slow
 _KEY = b'"usage"'
+_AHEAD = b", \t\r\n{"  # what stands before a key
 
 
 class PromptDetails(msgspec.Struct, gc=False):
@@ -55,6 +56,7 @@ class _Reply(msgspec.Struct):
     usage: UsageObject | None = None
 
 
+_UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _decode_reply = msgspec.json.Decoder(_Reply).decode
 
 
@@ -62,9 +64,24 @@ def read_usage(body: bytes | bytearray | memoryview) -> Usage | None:
     """The usage of a whole reply; None when it has none, or is not what it should be."""
     try:
         usage = _decode_reply(body).usage
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except _UNREAD:
         return None
     return None if usage is None else usage.counts()
+
+
+def usage_of_reply(body: bytes) -> Usage | None:
+    """What `read_usage` says, sooner: nearly every reply ends in its usage, so that the rest needs no parse."""
+    at = body.rfind(_KEY)
+    if at < 0:
+        return None if b"\\" not in body else read_usage(body)
+    if at > 0 and body[at - 1] in _AHEAD:
+        try:
+            usage = _decode_reply(b"{" + body[at:]).usage
+        except _UNREAD:
+            usage = None
+        if usage is not None:
+            return usage.counts()
+    return read_usage(body)
 
 
 def usage_in_tail(tail: bytes) -> Usage | None:
@@ -78,7 +95,7 @@ def usage_in_tail(tail: bytes) -> Usage | None:
         end = tail.rfind(_KEY, 0, end)
         if end < 0:
             return None
-        if end > 0 and tail[end - 1] in b", \t\r\n{":
+        if end > 0 and tail[end - 1] in _AHEAD:
             usage = read_usage(b"{" + tail[end:])
             if usage is not None:
                 return usage

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from time import monotonic_ns
-
 from gateline.gateway.exchange import Exchange
 from gateline.model.errors import RateLimited, Unavailable
 from gateline.store.columns import JOURNAL_REFUSED
@@ -23,10 +21,10 @@ class Admit:
         """Counts the call in; `leave` counts it out. Raises RateLimited, or Unavailable when the journal is full."""
         key = exchange.key
         assert key is not None
-        if not self._journal.has_room:
+        if not self._journal.has_room():
             self._cells[JOURNAL_REFUSED] += 1
             raise Unavailable("The gateway cannot record calls (disk full) and takes none: try later.", retry_after=30)
-        verdict = self._limits.admit(key.slot, key.requests_per_minute, key.concurrency, monotonic_ns())
+        verdict = self._limits.admit(key.slot, key.requests_per_minute, key.concurrency, exchange.flow.woken)
         exchange.verdict = verdict
         if not verdict.allowed:
             raise _refusal(verdict)

@@ -86,18 +86,23 @@ class Attempts:
     # --- one attempt ---
 
     async def _once(self, exchange: Exchange, target: TargetRoute, *, fresh: bool) -> None:
+        clock = self._clock
         began = monotonic_ns()
-        attempt = Attempt(target.label, started=began + self._clock.epoch)
+        attempt = Attempt(target.label, started=began + clock.epoch)
         exchange.attempts.append(attempt)
         exchange.target = target
-        exchange.ends_at = min(exchange.call_ends_at, self._clock.now + target.provider.total_timeout)
+        ends_at = clock.now + target.provider.total_timeout
+        exchange.ends_at = ends_at if ends_at < exchange.call_ends_at else exchange.call_ends_at
         target.in_flight += 1
         try:
             self._open_slot(exchange, target)
             lease = None if fresh else self._send_now(exchange, target)
             if lease is None:
                 lease = await self._send_fresh(exchange, target)
-            if not lease.complete:
+            if not lease.complete and lease.failure is None:
+                exchange.wake_at = clock.now + target.provider.first_byte_timeout
+                await exchange.flow.park()
+            if not lease.complete or exchange.connection.gone:  # most replies are whole at the first wake
                 await self._answered(exchange, target, lease)
             if lease.status != 200:
                 await self._check_status(exchange, lease, target)
@@ -121,22 +126,23 @@ class Attempts:
                 self._close(exchange, exchange.lease)
 
     async def _answered(self, exchange: Exchange, target: TargetRoute, lease: Lease) -> None:
-        """Waits until the reply is whole, or has begun and is to be relayed as it comes."""
-        clock, provider, flow = self._clock, target.provider, exchange.flow
-        exchange.wake_at = clock.now + provider.first_byte_timeout
-        while not (lease.complete or (lease.status and (lease.is_stream or lease.is_large))):
+        """Waits on until the reply is whole, or has begun and is to be relayed as it comes. `wake_at` is set."""
+        clock, provider = self._clock, target.provider
+        while True:
+            if exchange.connection.gone:
+                raise ClientGone
+            if lease.complete or (lease.status and (lease.is_stream or lease.is_large)):
+                return
             failure = lease.failure
             if failure is not None:
                 if isinstance(lease, UpstreamConnection) and lease.is_stale:
                     raise UpstreamStale(str(failure))
                 raise failure
-            await flow.park()
-            if exchange.connection.gone:
-                raise ClientGone
             if clock.now > exchange.wake_at or clock.now > exchange.ends_at:
                 raise UpstreamTimeout(
                     f"{provider.name} did not answer within {provider.first_byte_timeout:g} s: try again."
                 )
+            await exchange.flow.park()
 
     async def _accounted(self, exchange: Exchange, lease: Lease) -> None:
         """An engine says what a stream cost it right behind the stream's end."""
@@ -279,11 +285,10 @@ def _request(exchange: Exchange, target: TargetRoute) -> list[bytes | memoryview
     assert call is not None
     number = len(exchange.attempts)
     request_id = exchange.id if number == 1 else b"%b.%d" % (exchange.id, number)
-    lines = exchange.facts.lines
-    head = target.heads[call.operation]
+    head, lines = target.heads[call.operation], exchange.facts.lines
     if len(exchange.body) < _LARGE:
         body = write_body(call, target.target.model, ask_usage=target.asks_usage)
-        return [b"%b%b\r\n%bContent-Length: %d\r\n\r\n%b" % (head, request_id, lines, len(body), body)]
+        return [b"".join((head, request_id, b"\r\n", lines, b"Content-Length: %d\r\n\r\n" % len(body), body))]
     parts = write_body_parts(call, target.target.model, ask_usage=target.asks_usage)
     length = sum(len(part) for part in parts)
     return [b"%b%b\r\n%bContent-Length: %d\r\n\r\n" % (head, request_id, lines, length), *parts]

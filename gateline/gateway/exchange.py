@@ -26,6 +26,7 @@ from gateline.wire.http1_write import status_line
 
 CLIENT_GONE = 499  # nginx's status for a client that left before its answer; it is never sent
 _JSON = b"content-type: application/json\r\n"
+_OK = status_line(200)
 
 
 _NEVER = float("inf")
@@ -81,7 +82,13 @@ class Exchange:
     )
 
     def __init__(
-        self, connection: ClientConnection, request_id: bytes, facts: Facts, router: Router, flow: Flow
+        self,
+        connection: ClientConnection,
+        request_id: bytes,
+        facts: Facts,
+        router: Router,
+        flow: Flow,
+        ends_at: float = _NEVER,
     ) -> None:
         self.connection = connection
         self.id = request_id
@@ -118,8 +125,8 @@ class Exchange:
         self.broken = False
         self.has_started = False  # some of the answer has been handed over: its status can no longer change
         self.wake_at = _NEVER
-        self.ends_at = _NEVER  # this attempt
-        self.call_ends_at = _NEVER  # all of them
+        self.ends_at = ends_at  # this attempt
+        self.call_ends_at = ends_at  # all of them
         self._chunked = False
         self._closes = False
 
@@ -139,31 +146,31 @@ class Exchange:
     def _head(self, status: int, lines: bytes, framing: bytes) -> bytes:
         connection = self.connection
         self.status = status
-        self._closes = closes = not connection.keeps_alive
+        # What `connection.keeps_alive` says; a property costs as much as the rest of this function.
+        self._closes = closes = not (
+            connection.request.keep_alive
+            and connection.body_complete
+            and not connection.poisoned
+            and not connection.service.draining
+        )
         verdict = self.verdict
-        return b"%b%bx-request-id: %b\r\n%b%b%b%b%b" % (
-            status_line(status),
+        cors = self.router.snapshot.server.cors
+        return b"".join((
+            _OK if status == 200 else status_line(status),
             lines,
+            b"x-request-id: ",
             self.id,
-            _limit_lines(verdict) if verdict is not None and verdict.limit else b"",
-            self._cors(),
+            _limit_lines(verdict) if verdict is not None and verdict.limit else b"\r\n",
+            cors_lines(cors, connection.request.headers.get(b"origin", b"")) if cors.origins else b"",
             connection.service.clock.date,
             framing,
             b"connection: close\r\n\r\n" if closes else b"\r\n",
-        )
-
-    def _cors(self) -> bytes:
-        cors = self.router.snapshot.server.cors
-        return cors_lines(cors, self.connection.request.headers.get(b"origin", b"")) if cors.origins else b""
+        ))  # fmt: skip
 
     def answer(self, status: int, body: bytes, lines: bytes = _JSON) -> None:
         """The whole answer, held until the record is noted."""
         head = self._head(status, lines, b"content-length: %d\r\n" % len(body))
-        self.last = head if self._is_head_only else head + body
-
-    @property
-    def _is_head_only(self) -> bool:
-        return self.connection.request.method == b"HEAD"
+        self.last = head if self.connection.request.method == b"HEAD" else head + body
 
     def start(self, status: int, lines: bytes, length: int | None = None) -> None:
         """The beginning of an answer that comes in pieces: of `length` bytes, or of unknown length."""
@@ -231,10 +238,10 @@ class Exchange:
 
 
 def _limit_lines(verdict: Verdict) -> bytes:
-    """OpenAI's names; the reset is a duration such as `1.500s`."""
-    seconds, milliseconds = divmod(verdict.reset_ns // 1_000_000, 1_000)
+    """OpenAI's names, behind the end of the line before; the reset is a duration such as `1.500s`."""
+    milliseconds = verdict.reset_ns // 1_000_000
     return (
-        b"x-ratelimit-limit-requests: %d\r\n"
+        b"\r\nx-ratelimit-limit-requests: %d\r\n"
         b"x-ratelimit-remaining-requests: %d\r\n"
         b"x-ratelimit-reset-requests: %d.%03ds\r\n"
-    ) % (verdict.limit, verdict.remaining, seconds, milliseconds)
+    ) % (verdict.limit, verdict.remaining, milliseconds // 1_000, milliseconds % 1_000)

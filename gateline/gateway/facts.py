@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from gateline.model.call import Operation
 from gateline.model.key import key_hash
 from gateline.wire.header_policy import filter_request_headers
 from gateline.wire.http1 import RequestHead
 
 _LONGEST = 256  # bytes: a longer token is not one of ours, and not worth hashing
+
+
+Asked = Operation | Literal["models"]
 
 
 class Facts:
@@ -15,7 +21,7 @@ class Facts:
 
     __slots__ = ("digest", "has_token", "lines", "operation")
 
-    def __init__(self, request: RequestHead, operation: str, pepper: bytes) -> None:
+    def __init__(self, request: RequestHead, operation: Asked, pepper: bytes) -> None:
         token = request.credential
         self.operation = operation
         self.has_token = token is not None

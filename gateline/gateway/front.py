@@ -9,17 +9,18 @@ from collections.abc import Callable
 from gateline.formats.openai_error import write_error
 from gateline.gateway.cors import cors_lines
 from gateline.gateway.exchange import Exchange
-from gateline.gateway.facts import Facts
+from gateline.gateway.facts import Asked, Facts
 from gateline.gateway.models import PATH as MODELS
 from gateline.gateway.pipeline import Pipeline
 from gateline.gateway.router import Router
+from gateline.model.call import Operation
 from gateline.model.errors import GatewayError, MethodNotAllowed, NotFound
 from gateline.net.flow import Flow
 from gateline.net.server import ClientConnection
 from gateline.store.columns import unknown_caller_field
 from gateline.wire.http1_write import response_head
 
-CALLS = {
+CALLS: dict[bytes, Operation] = {
     b"/v1/chat/completions": "chat.completions",
     b"/v1/completions": "completions",
     b"/v1/embeddings": "embeddings",
@@ -34,7 +35,7 @@ _PREFLIGHT = (
 )
 
 
-def _operation(method: bytes, path: bytes) -> str | None:
+def _operation(method: bytes, path: bytes) -> Asked | None:
     """What the method and path ask for, if that needs a caller."""
     operation = CALLS.get(path)
     if operation is not None:
@@ -78,8 +79,8 @@ class Front:
         router = self.router
         flow = connection.flow = Flow(self._crashed)
         self._number = number = self._number + 1
-        exchange = Exchange(connection, b"%b%x" % (self._prefix, number), facts, router, flow)
-        exchange.ends_at = exchange.call_ends_at = connection.service.clock.now + router.snapshot.server.request_timeout
+        ends_at = connection.service.clock.now + router.snapshot.server.request_timeout
+        exchange = Exchange(connection, b"%b%x" % (self._prefix, number), facts, router, flow, ends_at)
         flow.start(self._pipeline.handle(exchange))
 
     def next_id(self) -> bytes:

@@ -32,7 +32,9 @@ class Identify:
             if self._keys.is_absent(digest):
                 raise Unauthenticated(f"The API key is not valid. {_HELP}")
             return False
-        self._accept(exchange, key, digest)
+        if key.revoked or not compare_digest(key.hash, digest):
+            self._accept(exchange, key, digest)  # says why not
+        exchange.key = key
         return True
 
     async def look_up(self, exchange: Exchange) -> None:

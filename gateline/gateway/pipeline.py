@@ -28,11 +28,12 @@ class Pipeline:
         recorder: Recorder,
         on_defect: Callable[[str, BaseException], None],
     ) -> None:
-        self._identify = identify
-        self._admit = admit
-        self._read = read
-        self._attempts = attempts
-        self._recorder = recorder
+        # Bound once: to call an object by its `__call__` costs three frames, to call a bound method one.
+        self._identify, self._look_up = identify.__call__, identify.look_up
+        self._admit, self._leave = admit.__call__, admit.leave
+        self._read, self._read_slowly = read.__call__, read.slowly
+        self._attempt = attempts.run
+        self._note = recorder.note
         self._on_defect = on_defect
         self.live: set[Exchange] = set()
 
@@ -40,15 +41,15 @@ class Pipeline:
         self.live.add(exchange)
         try:
             if not self._identify(exchange):  # key -> principal, from memory
-                await self._identify.look_up(exchange)  # but for a key's first call here
+                await self._look_up(exchange)  # but for a key's first call here
             self._admit(exchange)  # limits, before the body is read: a refused caller costs nothing more
             if exchange.operation == "models":
                 list_models(exchange)
             else:
                 if not self._read(exchange):  # the call in the body, whose bytes are kept for pass-through
-                    await self._read.slowly(exchange)  # one that is still coming, coded or large
+                    await self._read_slowly(exchange)  # one that is still coming, coded or large
                 plan(exchange)  # the model, allowed for this principal; its targets follow lazily
-                await self._attempts.run(exchange)  # connect, send, relay; retry and fall back until visible
+                await self._attempt(exchange)  # connect, send, relay; retry and fall back until visible
         except GatewayError as error:
             exchange.fail(error)  # in the client's own format
         except ClientGone:
@@ -57,7 +58,7 @@ class Pipeline:
             self._on_defect(exchange.id.decode(), defect)
             exchange.fail(Internal("The gateway failed. The log has the reason under this request's id."))
         finally:
-            self._recorder.note(exchange)  # exactly one record once the caller is known
-            self._admit.leave(exchange)
+            self._note(exchange)  # exactly one record once the caller is known
+            self._leave(exchange)
             exchange.finish()  # only now the last held piece leaves
             self.live.discard(exchange)

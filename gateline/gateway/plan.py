@@ -24,7 +24,7 @@ def plan(exchange: Exchange) -> None:
         raise ModelNotFound(
             f"The model {name[:200]!r} does not exist: GET /v1/models lists those this key may use.", param="model"
         )
-    if not may_use(key, name):
+    if key.models is not None and name not in key.models:
         raise Forbidden(f"This key has no access to the model {name!r}.", param="model")
     exchange.model = name
     exchange.model_route = route

@@ -42,7 +42,9 @@ class Read:
         assert not isinstance(body, Spool)
         exchange.bytes_in = len(body)
         exchange.body = body
-        exchange.call = call = read_call(body, cast("Operation", exchange.operation))
+        operation = exchange.operation
+        assert operation != "models"
+        exchange.call = call = read_call(body, operation)
         exchange.stream = call.stream
         return True
 

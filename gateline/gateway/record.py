@@ -66,7 +66,7 @@ class Recorder:
             started + epoch,
             first + epoch if first else 0,
             now + epoch,
-            max(0, overhead),
+            overhead if overhead > 0 else 0,  # noqa: FURB136 - a call of max() costs as much again
             exchange.attempts,
             exchange.usage,
             exchange.usage_source,

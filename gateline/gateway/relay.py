@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateline.formats.openai_error import reported_error
 from gateline.formats.openai_stream import StreamCodec
-from gateline.formats.openai_usage import is_json_object, read_usage, usage_in_tail
+from gateline.formats.openai_usage import is_json_object, usage_in_tail, usage_of_reply
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.router import TargetRoute
 from gateline.model.errors import UpstreamBroken, UpstreamError, UpstreamTimeout
@@ -30,12 +30,12 @@ def relay_whole(exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
     """Answers with a reply that is all there. Raises UpstreamBroken when it is no JSON object, UpstreamError when it is
     an error that calls itself a success."""
     body = lease.take()
-    if not is_json_object(body):
+    if not (body[:1] == b"{" and body[-1:] == b"}") and not is_json_object(body):
         raise UpstreamBroken(f"{target.provider.name} answered {lease.status} with a body that is not a JSON object.")
     failed = reported_error(body, secret=target.provider.api_key)
     if failed is not None:
         raise UpstreamError(failed.message, code=failed.code, param=failed.param)
-    _note_usage(exchange, target, read_usage(body))
+    _note_usage(exchange, target, usage_of_reply(body))
     exchange.answer(lease.status, body, lease.lines)
 
 

@@ -22,6 +22,8 @@ from gateline.store.columns import (
     OUTPUT_TOKENS,
     OVERHEAD_BUCKETS,
     OVERHEAD_SUM_NS,
+    QUEUE_WAIT_BUCKETS,
+    QUEUE_WAIT_SUM_NS,
     REASONING_TOKENS,
     RETRIES,
     UNPRICED,
@@ -33,7 +35,7 @@ from gateline.store.columns import (
 # The fields of `model.record.Record`, in its order: what is encoded into the journal is what is counted.
 Fields = tuple[Any, ...]
 _STATUS, _ERROR, _STARTED, _FIRST_BYTE, _FINISHED = 7, 8, 11, 12, 13
-_OVERHEAD, _ATTEMPTS, _USAGE, _COST = 14, 15, 16, 18
+_OVERHEAD, _ATTEMPTS, _USAGE, _COST, _CONNECT = 14, 15, 16, 18, 22
 
 _MOST = 1_024  # records gathered before they are counted without waiting for the tick
 
@@ -77,6 +79,9 @@ class Tally:
         waits = [fields[_FIRST_BYTE] - fields[_STARTED] for fields in noted if fields[_FIRST_BYTE]]
         self._spread(FIRST_BYTE_SUM_NS, FIRST_BYTE_BUCKETS, waits)
         self._spread(OVERHEAD_SUM_NS, OVERHEAD_BUCKETS, [fields[_OVERHEAD] for fields in noted])
+        waited = [fields[_CONNECT] for fields in noted if fields[_CONNECT]]
+        if waited:  # for a connection: of the whole worker, not of this row
+            self._spread(QUEUE_WAIT_SUM_NS - base, QUEUE_WAIT_BUCKETS - base, waited)
 
     def _spread(self, total: int, buckets: int, durations: list[int]) -> None:
         cells, base = self._cells, self._base

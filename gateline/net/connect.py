@@ -56,6 +56,7 @@ class Connector:
         self._resolver = Resolver(loop)
         self._contexts: dict[tuple[bool, str], ResumingContext] = {}
         self.egress = egress
+        self.connects = 0
 
     def context(self, provider: Provider) -> ResumingContext:
         key = (provider.verify_tls, provider.ca_file)
@@ -73,7 +74,7 @@ class Connector:
         """A connected protocol. Raises UpstreamError saying which step failed; never an OSError."""
         try:
             async with asyncio.timeout(provider.connect_timeout):
-                return await self._connect(provider, make)
+                protocol = await self._connect(provider, make)
         except TimeoutError:
             raise UpstreamTimeout(
                 f"Connecting to {provider.host}:{provider.port} took over {provider.connect_timeout:g} s."
@@ -85,6 +86,8 @@ class Connector:
         except OSError as error:
             reason = error.strerror or str(error) or type(error).__name__
             raise UpstreamUnreachable(f"Cannot connect to {provider.host}:{provider.port}: {reason}.") from None
+        self.connects += 1
+        return protocol
 
     async def _connect(self, provider: Provider, make: Callable[[], P]) -> P:
         proxy = proxy_for(provider)

@@ -46,7 +46,7 @@ class Dial:
 class OriginPool:
     """The connections to one provider. `busy` and `connecting` count; `len(idle)` are ready."""
 
-    __slots__ = ("_clock", "_connector", "busy", "closed", "connecting", "connects", "idle", "provider", "settling")
+    __slots__ = ("_clock", "_connector", "busy", "closed", "connecting", "idle", "provider", "settling")
 
     def __init__(self, provider: Provider, connector: Connector, clock: Clock) -> None:
         self.provider = provider
@@ -54,7 +54,6 @@ class OriginPool:
         self.busy = 0
         self.connecting = 0
         self.settling: deque[UpstreamConnection] = deque()
-        self.connects = 0
         self.closed = False
         self._connector = connector
         self._clock = clock
@@ -89,24 +88,23 @@ class OriginPool:
             connection = await self._connector.connect(self.provider, lambda: UpstreamConnection(self))
         finally:
             self.connecting -= 1
-        self.connects += 1
         self.busy += 1
         connection.leased = True
         return connection
 
-    def give(self, connection: UpstreamConnection) -> None:
+    def give(self, connection: UpstreamConnection, transport: asyncio.Transport) -> None:
         """A whole reply has been read: the connection waits for its next request."""
-        self.forget(connection)
-        transport = connection.transport
-        if transport is None:
-            return
-        if len(self.idle) >= _IDLE or self.closed:
+        if connection.leased:
+            connection.leased = False
+            self.busy -= 1
+        idle = self.idle
+        if len(idle) >= _IDLE or self.closed:
             transport.close()
             return
         if connection.served == 1:
             self._connector.remember_session(self.provider, transport)
         connection.idle_since = self._clock.now
-        self.idle.append(connection)
+        idle.append(connection)
 
     def forget(self, connection: UpstreamConnection) -> None:
         """The connection carries no request any more."""

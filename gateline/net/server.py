@@ -45,6 +45,10 @@ def _empty_body(length: int) -> bytearray | Spool:
     return bytearray()
 
 
+def _write_nowhere(data: bytes) -> None:
+    """There is no connection (any more)."""
+
+
 class Handler(Protocol):
     """What a worker does with requests. Both run inside the connection's callbacks and never wait."""
 
@@ -123,6 +127,7 @@ class ClientConnection(asyncio.Protocol):
         "stage",
         "wants_body",
         "writable",
+        "write",
     )
 
     request: RequestHead
@@ -142,6 +147,8 @@ class ClientConnection(asyncio.Protocol):
         self.poisoned = False  # nothing after this request may be read: answer it and close
         self.deadline = 0.0
         self._transport: asyncio.Transport | None = None
+        # The transport's own method while there is one: a frame less a write, and a stream has many.
+        self.write: Callable[[bytes], None] = _write_nowhere
         self._pending = bytearray()
         self._guard = HeadGuard(service.limits.head_bytes)
         self._in_head = False
@@ -158,6 +165,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast("asyncio.Transport", transport)
+        self.write = transport.write
         service = self.service
         service.accepted += 1
         service.count(1)
@@ -173,6 +181,11 @@ class ClientConnection(asyncio.Protocol):
         if stage == HEAD:
             if self._pending:
                 self._keep(data)  # older bytes are still to be read, in a moment
+                return
+            memo = self._memo
+            body_at = memo.match(data) if memo is not None and not self._in_head else 0
+            if body_at:
+                self._begin(data[body_at:])
             else:
                 self._read_head(data)
         elif stage == BODY:
@@ -194,6 +207,7 @@ class ClientConnection(asyncio.Protocol):
         self.service.count(-1)
         self.service.connections.discard(self)
         self._transport = None
+        self.write = _write_nowhere
         self._lose()
         self.stage = CLOSED
 
@@ -215,27 +229,27 @@ class ClientConnection(asyncio.Protocol):
         self._headers.append((name, value))
 
     def _read_head(self, data: bytes) -> None:
-        memo = self._memo
-        body_at = memo.match(data) if memo is not None and not self._in_head else 0
-        if body_at:
-            rest = data[body_at:]
-        else:
-            try:
-                found = self._guard.feed(data)
-                if found is None:
-                    self._await_rest_of_head()
-                    return
-                head, rest = found
-                self.request = self._parse(head, self.service.limits)
-            except GatewayError as error:
-                self._refuse(error)
+        try:
+            found = self._guard.feed(data)
+            if found is None:
+                self._await_rest_of_head()
                 return
-            self._in_head = False
-            self._memo = HeadMemo(head, self.request)
+            head, rest = found
+            self.request = self._parse(head, self.service.limits)
+        except GatewayError as error:
+            self._refuse(error)
+            return
+        self._in_head = False
+        self._memo = HeadMemo(head, self.request)
+        self._begin(rest)
+
+    def _begin(self, rest: bytes) -> None:
+        """The head is whole; `rest` is what came behind it."""
         service = self.service
         service.busy.add(self)
         self.stage = BUSY
-        if len(rest) == self.request.content_length and len(rest) <= service.limits.body_bytes:
+        length = len(rest)
+        if length == self.request.content_length and length <= service.limits.body_bytes:
             self.body = rest  # head and body came together: nothing to wait for, nothing to keep
             self.body_complete = True
         else:
@@ -288,7 +302,7 @@ class ClientConnection(asyncio.Protocol):
             self.poisoned = True
             self.failure = TooLarge(
                 f"The request body has {length} bytes, over the limit of {limits.body_bytes}: send less, or raise "
-                "server.limits.body_bytes."
+                "server.body_bytes."
             )
         elif len(rest) == length:
             self.body = rest
@@ -370,10 +384,6 @@ class ClientConnection(asyncio.Protocol):
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
-    def write(self, data: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(data)
-
     @property
     def keeps_alive(self) -> bool:
         """Whether the connection goes on after this answer: what its head must say."""
@@ -386,7 +396,9 @@ class ClientConnection(asyncio.Protocol):
         if self.gone:
             return
         self.body = b""
-        if not keep_alive or self.poisoned:
+        # A stream that began before the drain promised to go on: kept, its connection would hold the drain up.
+        ends = not keep_alive or self.poisoned or (self.service.draining and not self._pending)
+        if ends:
             if self.body_complete and not self._pending:
                 self._close()
             else:
@@ -402,7 +414,7 @@ class ClientConnection(asyncio.Protocol):
         if self.stage == HEAD and self._pending and not self.gone:
             pending = bytes(self._pending)
             self._pending.clear()
-            self._read_head(pending)
+            self.data_received(pending)
 
     def _close(self) -> None:
         """Ends the connection once all that was written is on its way, however slowly the client takes it."""
@@ -477,4 +489,4 @@ class ClientConnection(asyncio.Protocol):
             if 0 < self._unsent < unsent:
                 self.deadline = now + self.service.limits.write_timeout
             else:
-                transport.abort()
+                self.abort()

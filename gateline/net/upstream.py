@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Iterable
 from time import monotonic_ns
 from typing import TYPE_CHECKING, cast
 
@@ -12,9 +13,8 @@ import httptools
 from gateline.model.errors import UpstreamBroken, UpstreamError, UpstreamUnreachable
 from gateline.net.flow import Flow
 from gateline.net.lease import COLLECT, HIGH_WATER, Lease
-from gateline.wire.header_policy import FORWARDED_RESPONSE_HEADERS, filter_response_headers
+from gateline.wire.header_policy import FORWARDED_RESPONSE_HEADERS
 from gateline.wire.inflate import CodingError, Inflater
-from gateline.wire.plain_reply import PlainReply, read_plain_reply
 
 if TYPE_CHECKING:
     from gateline.net.pool import OriginPool
@@ -22,42 +22,66 @@ if TYPE_CHECKING:
 _HEAD_BYTES = 65_536
 _SETTLE_SECONDS = 2.0  # for the end of a reply whose content is over
 _INFORMATIONAL = 8  # 1xx replies before the real one
+_CUT = "The upstream's coded reply ends before its coding does."
+_BODILESS = frozenset({204, 304})
 
 
-# The response headers that anybody here reads; all others are dropped where they arrive.
+# The response headers that anybody here reads; all others are dropped with the head.
 _READ = FORWARDED_RESPONSE_HEADERS | {
     b"content-length", b"transfer-encoding", b"content-encoding", b"retry-after-ms", b"x-ms-retry-after-ms",
 }  # fmt: skip
-_SPELLINGS = 2_048
-_NAMES: dict[bytes, bytes] = {}  # a name as some upstream spells it -> in lower case, or empty when nobody reads it
+_SHAPES = 1_024  # remembered; an upstream sends a handful
 
 
-def _learn(name: bytes) -> bytes:
-    lower = name.lower()
-    known = lower if lower in _READ else b""
-    if len(_NAMES) < _SPELLINGS:
-        _NAMES[name] = known
-    return known
+class _Shape:
+    """What the names of a reply's headers, as spelled and in their order, say about how to read it."""
+
+    __slots__ = ("coding", "kind", "length", "passing", "transfer", "wanted")
+
+    def __init__(self, names: Iterable[bytes]) -> None:
+        self.wanted = [(name, name.lower()) for name in names if name.lower() in _READ]
+        self.passing = [(name, b"%b: " % lower) for name, lower in self.wanted if lower in FORWARDED_RESPONSE_HEADERS]
+        first = {lower: name for name, lower in reversed(self.wanted)}
+        self.kind = first.get(b"content-type", b"")
+        self.length = first.get(b"content-length")
+        self.transfer = first.get(b"transfer-encoding")
+        self.coding = first.get(b"content-encoding")
+
+
+_shapes: dict[tuple[bytes, ...], _Shape] = {}
+
+
+def _learn(names: tuple[bytes, ...]) -> _Shape:
+    shape = _Shape(names)
+    if sum(map(len, names)) <= _SHAPES:
+        if len(_shapes) >= _SHAPES:
+            _shapes.clear()
+        _shapes[names] = shape
+    return shape
 
 
 class UpstreamConnection(asyncio.Protocol, Lease):
     """A connection of one pool. Leased while `flow` is set; anything that arrives otherwise closes it."""
 
     __slots__ = (
-        "_announced",
+        "_barren",
+        "_bypassed",
         "_fed",
+        "_fields",
         "_framed",
-        "_in_body",
         "_inflater",
         "_informational",
         "_keep",
         "_missing",
         "_parser",
         "_paused",
+        "_pieces",
         "_settling",
         "_spare",
         "idle_since",
         "leased",
+        "on_body",
+        "on_header",
         "pool",
         "served",
         "settle_by",
@@ -72,27 +96,41 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         self.leased = False
         self.served = 0
         self.settle_by = 0.0
-        self._parser = httptools.HttpResponseParser(self)
         self._paused = False
-        self._begin()
-
-    def _begin(self) -> None:
         self._fed = 0
         self._informational = 0
-        self._in_body = False
         self._framed = False
         self._keep = False
         self._spare = False
         self._settling = False
         self._missing = 0
+        self._pieces = 0
+        self._barren = 0  # bytes since the last that were of the body
         self._inflater: Inflater | None = None
+        self._fields: dict[bytes, bytes] = {}
+        self.on_header = self._fields.setdefault
+        self.on_body = self.chunks.append
+        self._renew_parser()
+
+    def _renew_parser(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._bypassed = False
 
     # --- the lease --------------------------------------------------------------------------------------------------
 
     def send(self, flow: Flow, parts: list[bytes | memoryview]) -> None:
         """Starts a request: `parts` are its bytes, head and body."""
-        self.reset(flow)
-        self._begin()
+        # Only what the last reply may have changed on a connection that was given back; a head sets the rest.
+        self.flow = flow
+        self.status = 0
+        self.complete = False
+        self._fed = 0
+        self.last_byte_at = 0
+        if self.chunks:
+            self.chunks.clear()
+            self.size = 0
+        if self._bypassed:
+            self._renew_parser()
         self.served += 1
         transport = self.transport
         if transport is None or transport.is_closing():
@@ -116,14 +154,17 @@ class UpstreamConnection(asyncio.Protocol, Lease):
 
     def release(self) -> None:
         self.flow = None
-        if self.complete and self._keep and not self._spare and self.failure is None and self.transport is not None:
-            self.pool.give(self)
+        transport = self.transport
+        if transport is not None and self.complete and self._keep and not self._spare and self.failure is None:
+            if self._bypassed:
+                self._read_through(self)
+            self.pool.give(self, transport)
         else:
             self.abort()
 
     def settle(self) -> None:
         self.flow = None
-        self.chunks = []
+        self.chunks.clear()
         self._settling = True
         self.settle_by = self.pool.now + _SETTLE_SECONDS
         self.pool.settling.append(self)
@@ -140,7 +181,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         if self.complete:
             self._settling = False
             self.release()
-        elif self.size > HIGH_WATER:
+        elif sum(map(len, self.chunks)) > HIGH_WATER:
             self.abort()
 
     def abort(self) -> None:
@@ -163,72 +204,83 @@ class UpstreamConnection(asyncio.Protocol, Lease):
     def data_received(self, data: bytes) -> None:
         flow = self.flow
         if flow is None or self.complete or self.failure is not None:
-            if self._settling:
-                self._settle_with(data)
-                return
-            # Nobody asked for these bytes: were they kept, the next request would take them for its reply.
-            self._spare = True
-            if flow is None:
-                self.abort()
+            self._receive_unasked(data)
             return
-        if not self._fed:
+        fed = self._fed
+        if not fed:
             self.first_byte_at = monotonic_ns()
-            self._fed = len(data)
-            plain = read_plain_reply(data)
-            if plain is not None:
-                if self._take_plain(plain, data):
-                    flow.wake()
-                return
-        else:
-            self._fed += len(data)
-            if self._missing:
-                self._read_plain_rest(data)
-                return
+        self._fed = fed + len(data)
+        if self._missing:
+            self._receive_rest(data, flow)
+            return
+        chunks = self.chunks
+        before = len(chunks)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.fail(UpstreamBroken("The upstream switched protocols without being asked to."))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self.complete:
+                self.fail(_broken(error))
+                return
+            self._note_spare()  # what is behind a whole reply is not part of it
+        if len(chunks) > before:
+            self._barren = 0
+        else:
+            self._barren += len(data)
+            if self._barren > _HEAD_BYTES and not self.complete:
+                self.fail(UpstreamBroken(f"The upstream sent over {_HEAD_BYTES} bytes around its reply's body."))
+                return
+        if self._spare:
+            del chunks[self._pieces :]
+        if self._inflater is not None and not self._inflate(before):
             return
-        except httptools.HttpParserCallbackError as error:
-            cause = error.__cause__ or error.__context__
-            self.fail(cause if isinstance(cause, UpstreamError) else UpstreamBroken("The upstream's reply is broken."))
-            return
-        except httptools.HttpParserError:
-            self.fail(UpstreamBroken("The upstream's reply is not valid HTTP/1.1."))
-            return
-        if not self._in_body and self._fed > _HEAD_BYTES:
-            self.fail(UpstreamBroken(f"The upstream's response head is over {_HEAD_BYTES} bytes."))
-        elif self.complete:
-            self.last_byte_at = monotonic_ns()
+        self.size = len(chunks[0]) if len(chunks) == 1 else sum(map(len, chunks))
+        if self.complete:
+            self.last_byte_at = monotonic_ns() if fed else self.first_byte_at
             flow.wake()
-        elif self.is_stream or self.is_large or self.size > COLLECT:
-            self.is_large = not self.is_stream
+        elif not self.status:
+            pass  # the head is not whole yet
+        elif self.is_stream:
+            if self.size > HIGH_WATER:
+                self._pause()
+            flow.wake()
+        elif self.is_large or self.size > COLLECT:
+            self.is_large = True
+            if self.length is not None:
+                # Of known length and uncoded: the rest is body whatever it holds, and the parser would only copy it.
+                self._missing = self.length - self.size
+                self._bypassed = True
+                self._read_through(_SmallReads(self))
             if self.size > HIGH_WATER:
                 self._pause()
             flow.wake()
 
-    def _take_plain(self, plain: PlainReply, data: bytes) -> bool:
-        """Takes the usual reply without the parser; True when it is whole, or so large that relaying may begin."""
-        self.status = 200
-        self.lines = plain.lines
-        self._in_body = self._framed = self._keep = True
-        body = data[plain.body_at :]
-        missing = plain.length - len(body)
-        if missing < 0:
-            self._spare = True  # more than one reply to one request: the connection is not used again
-            body = body[:missing]
-        self.chunks.append(body)
-        self.size = len(body)
-        if missing <= 0:
-            self.complete = True
-            self.last_byte_at = self.first_byte_at
-            return True
-        self._missing = missing
-        self.length = plain.length
-        self.is_large = plain.length > COLLECT
-        return self.is_large
+    def _inflate(self, before: int) -> bool:
+        """Decodes the pieces from `before` on; False when that ends the lease."""
+        inflater, chunks = self._inflater, self.chunks
+        assert inflater is not None
+        broken = ""
+        try:
+            decoded = [inflater.feed(piece) for piece in chunks[before:]]
+            chunks[before:] = [piece for piece in decoded if piece]
+            if self.complete and not inflater.finished:
+                broken = _CUT
+        except CodingError as error:
+            broken = f"The upstream's reply cannot be decoded: {error}"
+        except zlib.error:
+            broken = "The upstream's reply is not the coding it names."
+        if broken:
+            self.complete = False
+            self.fail(UpstreamBroken(broken))
+        return not broken
 
-    def _read_plain_rest(self, data: bytes) -> None:
+    def _note_spare(self) -> None:
+        """More came than one reply: the connection is not used again, and the reply ends where it ended."""
+        if not self._spare:
+            self._spare = True
+            self._pieces = len(self.chunks)
+
+    def _receive_rest(self, data: bytes, flow: Flow) -> None:
+        """More of a large body, past the parser."""
         missing = self._missing - len(data)
         if missing < 0:
             self._spare = True
@@ -239,12 +291,26 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         if missing <= 0:
             self.complete = True
             self.last_byte_at = monotonic_ns()
-        elif not self.is_large:
-            return
         elif self.size > HIGH_WATER:
             self._pause()
-        if self.flow is not None:
-            self.flow.wake()
+        flow.wake()
+
+    def _receive_unasked(self, data: bytes) -> None:
+        """Nobody asked for these bytes: were they kept, the next request would take them for its reply."""
+        if self._settling:
+            self._settle_with(data)
+            return
+        self._spare = True
+        if self.flow is None:
+            self.abort()
+
+    def _read_through(self, protocol: asyncio.BaseProtocol) -> None:
+        transport = self.transport
+        if transport is not None and not transport.is_closing():
+            transport.set_protocol(protocol)
+            if not self._paused:  # the loop decides how it reads when reading starts
+                transport.pause_reading()
+                transport.resume_reading()
 
     def _pause(self) -> None:
         if not self._paused and self.transport is not None:
@@ -259,7 +325,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         self.pool.forget(self)
         if self.flow is None or self.complete or self.failure is not None:
             return
-        if self.status and self._in_body and not self._framed and exc is None:
+        if self.status and not self._framed and exc is None:
             try:
                 self._end_body()
             except UpstreamBroken as error:
@@ -284,72 +350,95 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             flow.wake()
 
     # --- parser callbacks -------------------------------------------------------------------------------------------
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._in_body and not self.complete:
-            known = _NAMES.get(name)
-            if known is None:
-                known = _learn(name)
-            if known:
-                self.headers.append((known, value))
+    # `on_header` and `on_body` are methods of a dict and of a list: no frame of ours for each header, or for each chunk
+    # of a stream. Of a header that comes twice the first value counts.
 
     def on_headers_complete(self) -> None:
         if self.complete:
-            self._spare = True
+            self._note_spare()
             return
-        status = self._parser.get_status_code()
-        if 100 <= status < 200:
+        parser, fields = self._parser, self._fields
+        status = parser.get_status_code()
+        if status < 200:
             self._informational += 1
-            if status == 101 or self._informational > _INFORMATIONAL:
+            if status < 100 or status == 101 or self._informational > _INFORMATIONAL:
                 raise UpstreamBroken("The upstream sent informational replies without end.")
             return
         self.status = status
-        self._in_body = True
-        self._keep = self._parser.should_keep_alive()
-        for name, value in self.headers:
-            if name == b"content-type":
-                self.is_stream = value[:17].lower() == b"text/event-stream"
-            elif name == b"content-length":
-                self._framed = True
-                self.length = int(value)
-                self.is_large = self.length > COLLECT
-            elif name == b"transfer-encoding" and value[-7:].lower() == b"chunked":
-                self._framed = True
-            elif name == b"content-encoding" and value.lower() != b"identity":
-                try:
-                    self._inflater = Inflater(value)
-                except CodingError as error:
-                    raise UpstreamBroken(str(error)) from None
-        if status in {204, 304}:
-            self._framed = True
-        if self._inflater is not None:
-            self.length = None
-        self.lines = filter_response_headers(self.headers)
+        self._keep = parser.should_keep_alive()
+        self._informational = 0
+        names = tuple(fields)
+        shape = _shapes.get(names) or _learn(names)
+        lines = b""
+        for spelled, start in shape.passing:
+            lines += start + fields[spelled] + b"\r\n"
+        self.lines = lines
+        self.is_over = False
+        self.is_stream = fields.get(shape.kind, b"")[:17].lower() == b"text/event-stream"
+        length = None if shape.length is None else int(fields[shape.length])
+        self.length = length
+        self.is_large = length is not None and length > COLLECT
+        self._framed = length is not None or status in _BODILESS
+        self._inflater = None
+        if shape.transfer is not None or shape.coding is not None:
+            self._read_codings(shape)
+        if status != 200:
+            self.headers = [(lower, fields[spelled]) for spelled, lower in shape.wanted]
+        fields.clear()  # what comes from now on are trailers
 
-    def on_body(self, data: bytes) -> None:
-        if self.complete:
-            return
-        inflater = self._inflater
-        if inflater is not None:
+    def _read_codings(self, shape: _Shape) -> None:
+        transfer = self._fields.get(shape.transfer or b"", b"")
+        coding = self._fields.get(shape.coding or b"", b"")
+        if transfer[-7:].lower() == b"chunked":
+            self._framed = True
+        if coding and coding.lower() != b"identity":
             try:
-                data = inflater.feed(data)
+                self._inflater = Inflater(coding)
             except CodingError as error:
-                raise UpstreamBroken(f"The upstream's reply cannot be decoded: {error}") from None
-            except zlib.error:
-                raise UpstreamBroken("The upstream's reply is not the coding it names.") from None
-        if data:
-            self.chunks.append(data)
-            self.size += len(data)
+                raise UpstreamBroken(str(error)) from None
+            self.length = None
 
     def on_message_complete(self) -> None:
-        if self.complete:
-            return
-        if not self._in_body:
-            self.headers = []  # an informational reply: the real one follows
-            return
-        self._end_body()
+        self._fields.clear()
+        if self.status:  # else it was an informational reply: the real one follows
+            self.complete = True
 
     def _end_body(self) -> None:
         if self._inflater is not None and not self._inflater.finished:
-            raise UpstreamBroken("The upstream's coded reply ends before its coding does.")
+            raise UpstreamBroken(_CUT)
         self.complete = True
+
+
+def _broken(error: Exception) -> UpstreamError:
+    """What the parser's complaint means: what one of our own callbacks raised, or bytes that are no reply."""
+    if isinstance(error, httptools.HttpParserCallbackError):
+        cause = error.__cause__ or error.__context__
+        return cause if isinstance(cause, UpstreamError) else UpstreamBroken("The upstream's reply is broken.")
+    if isinstance(error, httptools.HttpParserUpgrade):
+        return UpstreamBroken("The upstream switched protocols without being asked to.")
+    return UpstreamBroken("The upstream's reply is not valid HTTP/1.1.")
+
+
+class _SmallReads(asyncio.BufferedProtocol):
+    """Reads a large reply in pieces of 64 KiB. The loop's own reads are four times that, and each costs its size twice:
+    what a client takes slowly would be held in pieces of a quarter megabyte."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: UpstreamConnection) -> None:
+        self._connection = connection
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return _SHARED  # emptied before any other connection can read into it
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._connection.data_received(bytes(memoryview(_SHARED)[:nbytes]))
+
+    def eof_received(self) -> bool:
+        return self._connection.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection.connection_lost(exc)
+
+
+_SHARED = bytearray(65_536)

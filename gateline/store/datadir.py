@@ -8,7 +8,7 @@ import secrets
 import tempfile
 from pathlib import Path
 
-_SOCKET_PATH_LIMIT = 90  # sun_path holds 104 bytes on macOS and 108 on Linux; leave room for the socket's own name
+_SOCKET_PATH_LIMIT = 78  # sun_path holds 104 bytes on macOS, 108 on Linux: room for "/engine-local-embed.sock"
 _PEPPER_BYTES = 32
 
 

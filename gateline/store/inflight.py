@@ -20,7 +20,6 @@ _MAGIC: Final = b"GLOPEN01"
 _STATE_AND_LENGTH = 3  # one byte of state, two of length
 _OPEN: Final = 1
 _FREE: Final = 0
-_store_length = struct.Struct("<H").pack_into
 _load_length = struct.Struct("<H").unpack_from
 
 
@@ -51,15 +50,15 @@ class InFlight:
         length = len(payload)
         if length > self._room:
             raise ValueError(f"{length} bytes do not fit a slot of {self._room}")
-        if not self._free:
+        free = self._free
+        if not free:
             return None
-        slot = self._free.pop()
+        slot = free.pop()
         pages = self._pages
         base = _HEADER_BYTES + slot * self._slot_bytes
-        body = base + _STATE_AND_LENGTH
-        pages[body : body + length] = payload
-        _store_length(pages, base + 1, length)
-        pages[base] = _OPEN  # last: a slot that says open is whole
+        # One store; the state comes last, since a slot that says open is whole.
+        pages[base + 1 : base + _STATE_AND_LENGTH + length] = length.to_bytes(2, "little") + payload
+        pages[base] = _OPEN
         return slot
 
     def close(self, slot: int) -> None:

@@ -69,6 +69,7 @@ class Journal:
                 raise JournalFull(_full_message(folder, segment_bytes)) from error
             raise
         self._at = HEADER_BYTES
+        self._passed = 0  # bytes in the segments before this one
         self._mark = self._half
         self._spare: tuple[mmap.mmap, int] | None = None
         self._starved = False
@@ -78,10 +79,14 @@ class Journal:
         self._maker = threading.Thread(target=self._make_spares, name="journal-spare", daemon=True)
         self._maker.start()
 
-    @property
     def has_room(self) -> bool:
         """False: refuse new work with 503. What was admitted still finds room."""
         return self._at < self._refuse_from or self._spare is not None
+
+    @property
+    def written(self) -> int:
+        """Bytes written so far, framing included."""
+        return self._passed + self._at
 
     def append(self, payload: bytes) -> None:
         """When this returns, killing the process cannot lose `payload`.
@@ -128,6 +133,7 @@ class Journal:
             raise JournalFull(_full_message(self._folder, self._size))
         store_end_mark(self._pages, self._at, self._seed)
         self._pages.close()
+        self._passed += self._at
         self._pages, self._seed = self._spare
         self._spare = None
         self._at = HEADER_BYTES

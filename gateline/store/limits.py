@@ -25,7 +25,9 @@ import threading
 import time
 from mmap import mmap
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
+
+import msgspec
 
 CAPACITY: Final = 1_048_576  # keys; untouched slots cost no memory
 WINDOW_NS: Final = 60_000_000_000
@@ -53,7 +55,7 @@ _LOCK: Final = _flocks(fcntl.F_WRLCK)
 _UNLOCK: Final = _flocks(fcntl.F_UNLCK)
 
 
-class Verdict(NamedTuple):
+class Verdict(msgspec.Struct, frozen=True):
     """`limit`, `remaining` and `reset_ns` (until the whole limit is free again) speak of requests per minute, or of
     calls at once where `which` says "concurrency"; `limit` is 0 where there is no limit. `which` is what refused."""
 
@@ -116,18 +118,29 @@ class Limits:
 
         `now_ns` is a clock that all workers share (`time.monotonic_ns()`).
         """
+        cells = self._cells
         base = self._first + slot * self._stride
+        own = base + self._own_calls
         if slot >= self._touched:
-            self._touched = self._cells[self._worker] = slot + 1
+            self._touched = cells[self._worker] = slot + 1
+        alone = self._workers == 1
         if concurrency is None:
-            self._cells[base + self._own_calls] += 1  # counted all the same: a limit may be set while calls run
-        elif not self._join(base, concurrency):
-            return Verdict(False, concurrency, 0, 0, _CONCURRENCY_RETRY_NS, "concurrency")
+            cells[own] += 1  # counted all the same: a limit may be set while calls run
+        elif not alone:
+            if not self._join(base, concurrency):
+                return _too_many(concurrency)
+        elif (calls := cells[own]) < concurrency:
+            cells[own] = calls + 1
+        else:
+            return _too_many(concurrency)
         if requests_per_minute is None:
             return _UNLIMITED
-        verdict = self._spend(base, slot, requests_per_minute, now_ns)
+        if alone:
+            verdict, cells[base + _TAT] = _decide(cells[base + _TAT], requests_per_minute, now_ns)
+        else:
+            verdict = self._spend(base, slot, requests_per_minute, now_ns)
         if not verdict.allowed:
-            self._cells[base + self._own_calls] -= 1
+            cells[own] -= 1
         return verdict
 
     def leave(self, slot: int) -> None:
@@ -159,11 +172,6 @@ class Limits:
         cells = self._cells
         own = base + self._own_calls
         calls = cells[own]
-        if self._workers == 1:
-            if calls >= limit:
-                return False
-            cells[own] = calls + 1
-            return True
         cells[own] = calls + _ANNOUNCED
         # A locked instruction: without one a processor may read the others' cells before its own is seen.
         self._acquire()
@@ -194,21 +202,14 @@ class Limits:
     # --- rate ---
 
     def _spend(self, base: int, slot: int, limit: int, now: int) -> Verdict:
-        if limit <= 0:
-            return Verdict(False, 0, 0, WINDOW_NS, WINDOW_NS, "requests")
-        interval = WINDOW_NS // limit
         cells = self._cells
-        if self._workers == 1:
-            verdict, tat = _decide(cells[base + _TAT], limit, interval, now)
-            cells[base + _TAT] = tat
-            return verdict
         locked = self._try_lock(slot) or self._keep_trying(slot)
         tat, folded, *debts = self._load_rate(self._bytes, base * _INT64)
         owed = sum(debts)
         if owed > folded:
             # When they were incurred is not known: as of now, which can only refuse too much, and only once.
             tat = max(tat, now) + owed - folded
-        verdict, tat = _decide(tat, limit, interval, now)
+        verdict, tat = _decide(tat, limit, now)
         if locked:
             cells[base + _TAT] = tat
             cells[base + _FOLDED] = owed
@@ -216,7 +217,7 @@ class Limits:
         else:
             self.lock_missed += 1
             if verdict.allowed:
-                cells[base + _DEBTS + self._worker] += interval
+                cells[base + _DEBTS + self._worker] += WINDOW_NS // limit
         return verdict
 
     def _keep_trying(self, slot: int) -> bool:
@@ -255,12 +256,18 @@ class Limits:
             fcntl.lockf(self._lock, fcntl.LOCK_UN, 1, slot % _STRIPES)
 
 
-def _decide(tat: int, limit: int, interval: int, now: int) -> tuple[Verdict, int]:
+def _too_many(limit: int) -> Verdict:
+    return Verdict(False, limit, 0, 0, _CONCURRENCY_RETRY_NS, "concurrency")
+
+
+def _decide(tat: int, limit: int, now: int) -> tuple[Verdict, int]:
     """GCRA: the verdict, and the TAT that follows from it."""
+    if limit <= 0:
+        return Verdict(False, 0, 0, WINDOW_NS, WINDOW_NS, "requests"), tat
+    interval = WINDOW_NS // limit
     window = interval * limit
     ahead = tat - now if tat > now else 0
     after = ahead + interval
     if after > window:
         return Verdict(False, limit, 0, ahead, after - window, "requests"), tat
-    # A named tuple's own constructor costs as much as the rest of this function.
-    return tuple.__new__(Verdict, (True, limit, (window - after) // interval, after, 0, "")), now + after
+    return Verdict(True, limit, (window - after) // interval, after), now + after

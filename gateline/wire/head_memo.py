@@ -17,26 +17,29 @@ _MOST_DIGITS = 18
 class HeadMemo:
     """One head and what was made of it. `head` ends in its blank line and has passed every check."""
 
-    __slots__ = ("_has_length", "_prefix", "_suffix", "request")
+    __slots__ = ("_has_length", "_prefix", "_size", "_start", "_suffix", "_window", "request")
 
     def __init__(self, head: bytes, request: RequestHead) -> None:
         found = _LENGTH.search(head) if request.content_length is not None else None
         self.request = request
         self._has_length = found is not None
         self._prefix = head if found is None else head[: found.start(1)]
-        self._suffix = b"" if found is None else head[found.end(1) :]
+        self._suffix = suffix = b"" if found is None else head[found.end(1) :]
+        self._start = len(self._prefix)
+        self._size = len(suffix)
+        self._window = _MOST_DIGITS + len(suffix)
 
     def match(self, data: bytes) -> int:
         """Where the body begins if `data` begins with this head, else 0. Sets the request's new `content_length`."""
-        prefix = self._prefix
-        if not data.startswith(prefix):
+        if not data.startswith(self._prefix):
             return 0
-        start = len(prefix)
+        start = self._start
         if not self._has_length:
             return start
-        end = data.find(b"\r", start, start + _MOST_DIGITS + 1)
+        # The rest of the head follows the digits and begins with CR: what lies before it is digits or no match.
+        end = data.find(self._suffix, start, start + self._window)
         digits = data[start:end]
-        if end < 0 or not digits.isdigit() or not data.startswith(self._suffix, end):
+        if end < 0 or not digits.isdigit():
             return 0
         self.request.content_length = int(digits)
-        return end + len(self._suffix)
+        return end + self._size

@@ -54,7 +54,7 @@ def test_the_life_of_a_request_follows_the_pipeline() -> None:
         at = code.index(step, at)
     calls = [n.value for n in ast.walk(handle) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Await | ast.Call)]
     said = " ".join(quoted)
-    explained = {"exchange.fail(error)", "self._on_defect", "exchange.fail(Internal", "self._identify.look_up"}
+    explained = {"exchange.fail(error)", "self._on_defect", "exchange.fail(Internal", "self._look_up"}
     for call in calls:
         text = ast.unparse(call)
         assert text in said or any(each in text for each in explained), f"docs/request.md does not speak of: {text}"

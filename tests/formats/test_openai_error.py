@@ -11,11 +11,13 @@ from openai.types.shared import ErrorObject
 from gateline.formats.openai_error import (
     explain,
     read_error,
+    reported_error,
     retry_after,
     write_detail,
     write_error,
     write_stream_error,
 )
+from gateline.formats.redact import CUT
 from gateline.model.errors import BadRequest, GatewayError, Internal, ModelNotFound, RateLimited, UpstreamRefused
 from gateline.wire.sse import EventSplitter, event_data
 
@@ -143,3 +145,12 @@ def test_our_own_limit_carries_its_wait() -> None:
     """An error keeps its wait in seconds for the head, not in its body."""
     assert RateLimited("slow down", retry_after=2.0).retry_after == 2.0
     assert set(json.loads(write_error(RateLimited("slow down")))["error"]) == {"message", "type", "param", "code"}
+
+
+def test_an_error_that_calls_itself_a_success_is_found() -> None:
+    """In a whole reply of status 200: its words without the credential; an answer, or a null error, is none."""
+    found = reported_error(b'{"error":{"message":"no room for zq7-key","code":"full"}}', secret="zq7-key")
+    assert found is not None
+    assert (found.message, found.code, found.status) == (f"no room for {CUT}", "full", 502)
+    for body in (b'{"choices":[]}', b'{"error":null,"choices":[]}', b'{"a":{"error":1}}', b'{"error"', b'["error"]'):
+        assert reported_error(body) is None

@@ -329,3 +329,10 @@ def test_an_endless_event_is_an_error() -> None:
     for _ in range(40):
         codec.feed(b"x" * 65536)
     assert isinstance(codec.error, UpstreamBroken)
+
+
+def test_an_error_in_a_stream_does_not_show_the_credential() -> None:
+    codec = StreamCodec(False, secret="zq7-key")
+    codec.feed(b'data: {"error":{"message":"bad key zq7-key","code":"zq7-key"}}\n\n')
+    assert codec.error is not None
+    assert "zq7-key" not in f"{codec.error} {codec.error.reason}"

@@ -23,9 +23,7 @@ from gateline.formats.openai_usage import read_usage, usage_in_tail
 from gateline.model.errors import BadRequest, GatewayError
 from gateline.wire.dechunk import Dechunker
 from gateline.wire.head_memo import HeadMemo
-from gateline.wire.header_policy import filter_response_headers
 from gateline.wire.http1 import HeadGuard, RequestHead, check_request_head
-from gateline.wire.plain_reply import read_plain_reply
 from gateline.wire.sse import EventSplitter, event_data, event_name
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -210,23 +208,7 @@ def _request(data: bytes) -> tuple[RequestHead, int] | None:
     return (checked, len(found[0])) if data.startswith(found[0]) else None
 
 
-def plain_reply(data: bytes) -> None:
-    """Where the short way gives an answer, llhttp gives the same."""
-    body = data[1:]
-    plain = read_plain_reply(body)
-    if plain is None:
-        return
-    found = _Head()
-    found.parser = parser = httptools.HttpResponseParser(found)
-    with contextlib.suppress(httptools.HttpParserError):  # what lies behind the reply may be anything
-        parser.feed_data(body[: plain.body_at + plain.length])
-    assert parser.get_status_code() == 200
-    assert found.keeps_alive
-    assert filter_response_headers(found.headers) == plain.lines
-    assert found.body == body[plain.body_at : plain.body_at + plain.length]
-
-
-TARGET_LIST = (http1, sse, openai_call, openai_stream, openai_reply, dechunk, head_memo, plain_reply)
+TARGET_LIST = (http1, sse, openai_call, openai_stream, openai_reply, dechunk, head_memo)
 TARGETS: dict[str, Callable[[bytes], None]] = {target.__name__: target for target in TARGET_LIST}
 INPUTS = [(name, path) for name in TARGETS for path in sorted((CORPUS / name).iterdir())]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -13,8 +15,6 @@ import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-
-import httpx
 
 from gateline.control.keys import Keys, KeyWish
 from gateline.control.ledger import Ledger
@@ -111,7 +111,7 @@ class Gate:
             return False
         try:
             status = self.status()
-        except httpx.HTTPError:
+        except (OSError, http.client.HTTPException):
             return False
         runs = [worker["alive"] and worker["snapshot"] == status["snapshot"] for worker in status["workers"]]
         return len(runs) == self.workers and all(runs)
@@ -168,9 +168,23 @@ class Gate:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def ask_control(self, method: str, path: str) -> Any:
-        transport = httpx.HTTPTransport(uds=str(self.data.control_socket))
-        with httpx.Client(transport=transport, timeout=DEADLINE) as client:
-            return client.request(method, f"http://control{path}").json()
+        """The control process's answer. Raises OSError while it is away."""
+        with socket.socket(socket.AF_UNIX) as end:
+            end.settimeout(DEADLINE)
+            end.connect(str(self.data.control_socket))
+            connection = http.client.HTTPConnection("control")
+            connection.sock = end
+            connection.request(method, path)
+            with connection.getresponse() as reply:
+                return json.load(reply)
+
+    def _imports(self) -> bool:
+        """Whether the control process is there and has imported all that is written; a killed one leaves its socket."""
+        try:
+            self.ask_control("GET", "/usage")
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        return True
 
     def status(self) -> dict[str, Any]:
         return dict(self.ask_control("GET", "/status"))
@@ -181,8 +195,7 @@ class Gate:
     def records(self) -> list[Row]:
         """The ledger, with everything in it that the workers have written until now."""
         if self.is_running:
-            until(self.data.control_socket.exists, "the control socket is there")
-            self.ask_control("GET", "/usage")
+            until(self._imports, "the control process imports")
         else:
             Ledger(self._engine, self.data).run_once()
         with sqlite3.connect(self.data.database) as database:

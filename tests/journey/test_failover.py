@@ -122,7 +122,7 @@ def served(gate: Gate, answer: Answer, fault: str, told: tuple[int, str], stream
     failed = [(provider, *told)] * turns
     # On a connection used before, an end without a byte may only mean that it was stale: that costs one attempt more.
     stale = [(provider, *told)] if fault in {"reset", "close"} else []
-    assert attempts_of(row) in (failed + [("up", 200, "")], stale + failed + [("up", 200, "")])
+    assert attempts_of(row) in ([*failed, ("up", 200, "")], [*stale, *failed, ("up", 200, "")])
     assert (row["error"], row["status"], row["target"]) == ("", 200, "up/gpt-4o-2024-08-06")
     assert row["usage_source"] == "provider"
     if stream:

@@ -21,9 +21,11 @@ def certificate(name: str = "one") -> Certificate:
     folder = Path(tempfile.mkdtemp(prefix="gateline-tls-"))
     made = Certificate(str(folder / "certificate.pem"), str(folder / "key.pem"))
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
-        + ["-keyout", made.key, "-out", made.file, "-subj", f"/CN={name}"]
-        + ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"],
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+            *("-days", "30", "-keyout", made.key, "-out", made.file, "-subj", f"/CN={name}"),
+            *("-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"),
+        ],
         check=True,
         capture_output=True,
     )

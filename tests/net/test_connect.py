@@ -36,6 +36,7 @@ class Client(asyncio.Protocol):
         self.made = 0
         self.data = b""
         self.arrived = asyncio.Event()
+        self.lost = asyncio.Event()
         self.transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -45,6 +46,9 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.data += data
         self.arrived.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.set()
 
 
 def provider(port: int, **fields: Any) -> Provider:
@@ -75,6 +79,7 @@ async def greeted(at: Connector, target: Provider) -> Client:
     await client.arrived.wait()
     assert (client.data, client.made) == (b"hello", 1)
     client.transport.close()
+    await client.lost.wait()
     return client
 
 
@@ -92,7 +97,7 @@ async def test_tls_is_verified_and_resumed() -> None:
     async with greeter(tls=True) as port:
         trusted = provider(port, scheme="https", ca_file=certificate().file)
         await greeted(connector(), trusted)
-        with pytest.raises(UpstreamUnreachable, match="TLS with 127.0.0.1:.* CERTIFICATE_VERIFY_FAILED"):
+        with pytest.raises(UpstreamUnreachable, match=r"TLS with 127.0.0.1:.* CERTIFICATE_VERIFY_FAILED"):
             await connector().connect(provider(port, scheme="https"), Client)
         await greeted(connector(), provider(port, scheme="https", verify_tls=False))
         at = connector()
@@ -146,15 +151,22 @@ async def test_the_next_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @on_loop
-async def test_what_cannot_be_reached_is_said_in_one_tree() -> None:
+async def test_what_cannot_be_reached_is_said_in_one_tree(monkeypatch: pytest.MonkeyPatch) -> None:
     """A closed port, an unknown name, a name that is none: UpstreamUnreachable with the reason, never an OSError."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with pytest.raises(UpstreamUnreachable, match="refused"):
         await connector().connect(provider(port), Client)
-    for host in ("nobody.invalid", "a" * 64 + ".invalid"):
-        with pytest.raises(UpstreamUnreachable, match="Cannot connect"):
-            await connector().connect(provider(port, host=host), Client)
+    with pytest.raises(UpstreamUnreachable, match="is not a host name"):
+        await connector().connect(provider(port, host="a" * 64 + ".invalid"), Client)
+
+    async def resolve(host: str) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    at = connector()
+    monkeypatch.setattr(at._resolver, "resolve", resolve)
+    with pytest.raises(UpstreamUnreachable, match="not known"):
+        await at.connect(provider(port, host="nobody.example"), Client)
 
 
 @on_loop
@@ -162,11 +174,11 @@ async def test_one_deadline_over_all_of_it() -> None:
     """A peer that takes the connection and then never speaks TLS is given up at `connect_timeout`."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         target = provider(silent.getsockname()[1], scheme="https", connect_timeout=0.05)
-        with pytest.raises(UpstreamTimeout, match="took over 0.05 s"):
+        with pytest.raises(UpstreamTimeout, match="took over"):
             await connector().connect(target, Client)
 
 
-# --- proxies -----------------------------------------------------------------------------------------------------------
+# --- proxies ---
 
 
 @asynccontextmanager
@@ -198,8 +210,8 @@ async def test_tls_goes_through_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> Non
     async with greeter(tls=True) as port, proxy(port=port) as (at, heads):
         monkeypatch.setenv("https_proxy", f"http://user:p%40ss@127.0.0.1:{at}")
         target = provider(443, scheme="https", host="127.0.0.1", ca_file=certificate().file)
-        monkeypatch.setattr("gateline.net.connect.proxy_for", lambda _: proxy_for(provider(443, host="x.example",
-                                                                                           scheme="https")))  # fmt: skip
+        found = proxy_for(provider(443, host="x.example", scheme="https"))
+        monkeypatch.setattr("gateline.net.connect.proxy_for", lambda _: found)  # loopback goes through none
         await greeted(connector(), target)
     token = b64encode(b"user:p@ss")
     assert heads == [
@@ -230,9 +242,9 @@ async def test_a_plain_upstream_is_asked_of_the_proxy_itself(monkeypatch: pytest
     async with greeter() as port:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
         await greeted(connector(), provider(80, host="x.example"))
+        at = connector()
+        at.egress = Refusing()
         with pytest.raises(EgressRefused):
-            at = connector()
-            monkeypatch.setattr(at, "egress", Refusing())
             await at.connect(provider(80, host="10.0.0.1"), Client)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from pathlib import Path
 
 import msgspec
@@ -35,6 +36,9 @@ class Peer:
         while self.reads and (data := await reader.read(65_536)):
             self.heard += [msgspec.msgpack.decode(payload, type=ToControl) for payload in frames.feed(data)]
 
+    def has_had(self, connections: int) -> bool:
+        return self.connections == connections
+
     def say(self, data: bytes) -> None:
         self.writers[-1].write(data)
 
@@ -61,6 +65,9 @@ class Ends:
             opened=lambda: self.log.append("opened"),
             lost=lambda: self.log.append("lost"),
         )
+
+    def has_lost(self, times: int) -> bool:
+        return self.log.count("lost") == times
 
 
 @on_loop
@@ -97,9 +104,9 @@ async def test_a_peer_of_another_version_is_left_and_not_courted(tmp_path: Path)
     await peer.start()
     ends.link.start()
     for number, nonsense in enumerate((b"\xff\xff\xff\xff", frame(b"\xc1"), frame(b"\x91\x63")), start=1):
-        await until(lambda number=number: peer.connections == number)
+        await until(functools.partial(peer.has_had, number))
         peer.say(nonsense)
-        await until(lambda number=number: ends.log.count("lost") == number)
+        await until(functools.partial(ends.has_lost, number))
     assert ends.link._tries >= 2
     await until(lambda: peer.connections == 4)
     peer.say(frame(encode(Beat(1))))

@@ -11,7 +11,7 @@ import uvloop
 
 P = ParamSpec("P")
 
-DEADLINE = 30.0  # seconds: what has not come by then will not come
+DEADLINE = 20.0  # seconds: what has not come by then will not come
 
 
 def on_loop(story: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:

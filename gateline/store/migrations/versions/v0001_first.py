@@ -80,8 +80,6 @@ def _records() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_records_finished", "records", ["finished"], unique=False)
-    op.create_index("ix_records_key_id_finished", "records", ["key_id", "finished"], unique=False)
-    op.create_index("ix_records_model_finished", "records", ["model", "finished"], unique=False)
 
 
 def _segments() -> None:

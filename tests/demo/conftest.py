@@ -1,8 +1,0 @@
-"""The demo is a program of the repository, not part of the installed package."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
