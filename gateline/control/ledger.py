@@ -172,7 +172,7 @@ def _insert(connection: Connection, records: list[Record], unreadable: list[Unre
     # The driver's own cursor, inside the same transaction: a third less for each row.
     cursor = connection.connection.cursor()
     if records:
-        cursor.executemany(_INSERT_RECORD, map(values_of, records))
+        cursor.executemany(_INSERT_RECORD, [values_of(record) for record in records])
     if unreadable:
         cursor.executemany(_INSERT_UNREADABLE, unreadable)
     cursor.close()

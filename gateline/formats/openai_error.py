@@ -83,7 +83,7 @@ def read_error(
 
 def reported_error(body: bytes, *, secret: str = "") -> ErrorDetail | None:
     """What a whole reply of status 200 says went wrong: some vendors answer so. None when it has no error in it."""
-    if _ERROR_KEY not in body:
+    if body.find(_ERROR_KEY) < 0:
         return None
     try:
         found = msgspec.json.decode(body)

@@ -215,7 +215,7 @@ def _without_null_usage(event: bytes, data: bytes) -> bytes:
     escaped letter could hide a second spelling of it. Otherwise the object is written again from its members.
     """
     key = event.find(_KEY)
-    plain = event.find(b"\\u006") < 0 and event.find(b"\\u007") < 0
+    plain = event.find(b"\\") < 0 or (event.find(b"\\u006") < 0 and event.find(b"\\u007") < 0)
     if plain and event[key - 1 : key + 13] in _USUAL and event.find(_KEY, key + 13) < 0:
         return event[: key - 1] + event[key + 12 :]
     match = _NULL_USAGE.search(event)

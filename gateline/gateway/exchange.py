@@ -182,13 +182,18 @@ class Exchange:
         else:
             self.connection.poisoned = True  # HTTP/1.0 has no other end for it than the connection's
             framing = b""
-        self._send(self._head(status, lines, framing))
+        head = self._head(status, lines, framing)
+        self.has_started = True
+        self.first_byte_at = monotonic_ns()
+        self.bytes_out += len(head)
+        self.connection.write(head)
 
     def write(self, data: bytes) -> None:
         """A piece of an answer that was started."""
         if self._chunked:
             data = b"%x\r\n%b\r\n" % (len(data), data)
-        self._send(data)
+        self.bytes_out += len(data)
+        self.connection.write(data)
 
     def hold(self, data: bytes) -> None:
         """The last piece of an answer that was started."""
@@ -218,13 +223,6 @@ class Exchange:
         """The process ends before the answer does: what was begun ends in an error, and the record is noted."""
         self.fail(Unavailable("The gateway is shutting down.", retry_after=1))
         self.flow.close()
-
-    def _send(self, data: bytes) -> None:
-        if not self.has_started:
-            self.has_started = True
-            self.first_byte_at = monotonic_ns()
-        self.bytes_out += len(data)
-        self.connection.write(data)
 
     def finish(self) -> None:
         """Hands over the last held piece and lets the connection go on. Runs after the record is noted."""

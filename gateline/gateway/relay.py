@@ -81,7 +81,8 @@ async def _relay_stream(exchange: Exchange, lease: Lease, target: TargetRoute, c
         piece = b""
         if lease.size and connection.writable:
             piece = codec.feed(lease.take())
-            lease.resume()
+            if lease.is_paused:
+                lease.resume()
             exchange.wake_at = idle_at = clock.now + idle
         elif lease.failure is not None and not lease.size:
             codec.error = lease.failure
@@ -89,7 +90,8 @@ async def _relay_stream(exchange: Exchange, lease: Lease, target: TargetRoute, c
             codec.end()
         else:
             await exchange.flow.park()
-            _check(exchange, target, clock, idle_at)
+            if connection.gone or clock.now > exchange.ends_at or clock.now > idle_at:
+                _check(exchange, target, clock, idle_at)
         if not exchange.has_started:
             held += piece
             piece = b""

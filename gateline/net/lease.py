@@ -18,7 +18,7 @@ class Lease:
     """Times are monotonic nanoseconds, 0 until they happen. `queue` and `engine_cpu` are what an engine reports.
     `headers` has lower-case names, and only those that somebody here reads; `lines` are those that pass to the client,
     ready to write. `length` is the body's when the upstream says it and sends it uncoded. `is_over` is set by whoever
-    reads: the format says that nothing follows."""
+    reads: the format says that nothing follows; `is_paused` says that no bytes come before `resume`."""
 
     __slots__ = (
         "chunks",
@@ -30,6 +30,7 @@ class Lease:
         "headers",
         "is_large",
         "is_over",
+        "is_paused",
         "is_stream",
         "last_byte_at",
         "length",
@@ -55,6 +56,7 @@ class Lease:
         self.is_stream = False
         self.is_large = False
         self.is_over = False
+        self.is_paused = False
         self.failure: UpstreamError | None = None
         self.sent_at = 0
         self.first_byte_at = 0

@@ -74,7 +74,6 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         "_keep",
         "_missing",
         "_parser",
-        "_paused",
         "_pieces",
         "_settling",
         "_spare",
@@ -96,7 +95,6 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         self.leased = False
         self.served = 0
         self.settle_by = 0.0
-        self._paused = False
         self._fed = 0
         self._informational = 0
         self._framed = False
@@ -125,6 +123,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         self.status = 0
         self.complete = False
         self._fed = 0
+        self._barren = 0
         self.last_byte_at = 0
         if self.chunks:
             self.chunks.clear()
@@ -192,8 +191,8 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             self.transport.abort()
 
     def resume(self) -> None:
-        if self._paused and self.transport is not None:
-            self._paused = False
+        if self.is_paused and self.transport is not None:
+            self.is_paused = False
             self.transport.resume_reading()
 
     # --- transport callbacks ----------------------------------------------------------------------------------------
@@ -224,11 +223,8 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             self._note_spare()  # what is behind a whole reply is not part of it
         if len(chunks) > before:
             self._barren = 0
-        else:
-            self._barren += len(data)
-            if self._barren > _HEAD_BYTES and not self.complete:
-                self.fail(UpstreamBroken(f"The upstream sent over {_HEAD_BYTES} bytes around its reply's body."))
-                return
+        elif self._is_barren(len(data)):
+            return
         if self._spare:
             del chunks[self._pieces :]
         if self._inflater is not None and not self._inflate(before):
@@ -237,22 +233,33 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         if self.complete:
             self.last_byte_at = monotonic_ns() if fed else self.first_byte_at
             flow.wake()
-        elif not self.status:
-            pass  # the head is not whole yet
         elif self.is_stream:
             if self.size > HIGH_WATER:
                 self._pause()
             flow.wake()
         elif self.is_large or self.size > COLLECT:
-            self.is_large = True
-            if self.length is not None:
-                # Of known length and uncoded: the rest is body whatever it holds, and the parser would only copy it.
-                self._missing = self.length - self.size
-                self._bypassed = True
-                self._read_through(_SmallReads(self))
-            if self.size > HIGH_WATER:
-                self._pause()
-            flow.wake()
+            self._go_on_large(flow)
+
+    def _go_on_large(self, flow: Flow) -> None:
+        """Too much to be held until it is whole: it is relayed as it comes."""
+        self.is_large = True
+        if self.length is not None:
+            # Of known length and uncoded: the rest is body whatever it holds, and the parser would only copy it.
+            self._missing = self.length - self.size
+            self._bypassed = True
+            self._read_through(_SmallReads(self))
+        if self.size > HIGH_WATER:
+            self._pause()
+        flow.wake()
+
+    def _is_barren(self, size: int) -> bool:
+        """Counts a read with nothing of a body in it; True when it brought nothing to act on, or was one too many."""
+        self._barren += size
+        if self._barren > _HEAD_BYTES and not self.complete:
+            part = "trailers or chunk extensions are" if self.status else "response head is"
+            self.fail(UpstreamBroken(f"The upstream's {part} over {_HEAD_BYTES} bytes."))
+            return True
+        return not self.status
 
     def _inflate(self, before: int) -> bool:
         """Decodes the pieces from `before` on; False when that ends the lease."""
@@ -308,13 +315,13 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         transport = self.transport
         if transport is not None and not transport.is_closing():
             transport.set_protocol(protocol)
-            if not self._paused:  # the loop decides how it reads when reading starts
+            if not self.is_paused:  # the loop decides how it reads when reading starts
                 transport.pause_reading()
                 transport.resume_reading()
 
     def _pause(self) -> None:
-        if not self._paused and self.transport is not None:
-            self._paused = True
+        if not self.is_paused and self.transport is not None:
+            self.is_paused = True
             self.transport.pause_reading()
 
     def eof_received(self) -> bool:

@@ -31,9 +31,9 @@ class HeadMemo:
 
     def match(self, data: bytes) -> int:
         """Where the body begins if `data` begins with this head, else 0. Sets the request's new `content_length`."""
-        if not data.startswith(self._prefix):
-            return 0
         start = self._start
+        if data[:start] != self._prefix:
+            return 0
         if not self._has_length:
             return start
         # The rest of the head follows the digits and begins with CR: what lies before it is digits or no match.

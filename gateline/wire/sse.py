@@ -30,10 +30,11 @@ class EventSplitter:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Raises UpstreamBroken when an event grows over 1 MiB."""
-        if self._between and b"\r" not in data:
+        # `find` and not `in`, which first takes what it looks for for a number, and of one byte where that will do.
+        if self._between and data.find(b"\r") < 0:
             last = len(data) - 2
             if 0 < last <= MAX_EVENT - 2:
-                if data.find(b"\n\n") == last:
+                if data.find(b"\n") == last and data[-1:] == b"\n":
                     return [data]
                 events = data.split(b"\n\n")
                 if not events.pop():

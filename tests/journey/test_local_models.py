@@ -6,11 +6,13 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
 import openai
 import pytest
+from openai.types.chat import ChatCompletionMessageParam
 
 from gateline.model.engine import FromEngine, State
 from gateline.net.link import Link
@@ -22,22 +24,28 @@ pytestmark = pytest.mark.local
 
 _LOADED = 300.0  # seconds: on a fresh machine the weights are fetched first
 _STREAMS = 16
-_LONG = [{"role": "user", "content": "Count from one to one thousand in words, one number after the other."}]
+_LONG: list[ChatCompletionMessageParam] = [
+    {"role": "user", "content": "Count from one to one thousand in words, one number after the other."}
+]
 
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[Gate]:
     folder: Path = tmp_path_factory.mktemp("local")
-    models = {"local-chat": {}, "local-embed": {}}
+    models: dict[str, dict[str, str]] = {"local-chat": {}, "local-embed": {}}
     with Gate(folder, settings(upstream.url, models=models), workers=2) as running:
         for model in models:
-            until(lambda model=model: _status(running, model) == "ready", f"{model} is loaded", within=_LOADED)
+            until(partial(_is_ready, running, model), f"{model} is loaded", within=_LOADED)
         yield running
 
 
 def _status(gate: Gate, model: str) -> str:
     page = httpx.get(f"{gate.url}/models/{model}", headers={"authorization": f"Bearer {gate.token}"})
     return str(page.json()["status"])
+
+
+def _is_ready(gate: Gate, model: str) -> bool:
+    return _status(gate, model) == "ready"
 
 
 def _engine_pid(engine: str) -> int:
@@ -61,19 +69,19 @@ def _engine_pid(engine: str) -> int:
 def test_the_official_client_chats_and_embeds_locally(gate: Gate) -> None:
     """A streamed answer, a whole one and an embedding come from the local models, with usage from the engine."""
     client = openai.OpenAI(base_url=gate.url, api_key=gate.token, max_retries=0)
-    question = [{"role": "user", "content": "What is the capital of France?"}]
+    question: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is the capital of France?"}]
     whole = client.chat.completions.create(
         model="local-chat",
         messages=question,
         temperature=0,
-        max_tokens=12,  # type: ignore[arg-type]
+        max_tokens=12,
     )
     stream = client.chat.completions.create(
         model="local-chat",
         messages=question,
         temperature=0,
         max_tokens=12,
-        stream=True,  # type: ignore[arg-type]
+        stream=True,
     )
     streamed = "".join(chunk.choices[0].delta.content or "" for chunk in stream)
     assert "Paris" in streamed
@@ -102,7 +110,7 @@ def test_sixteen_chats_run_as_one_batch(gate: Gate) -> None:
         link.start()
         async with openai.AsyncOpenAI(base_url=gate.url, api_key=gate.token, max_retries=0) as client:
             calls = [
-                client.chat.completions.create(model="local-chat", messages=_LONG, max_tokens=48)  # type: ignore[arg-type]
+                client.chat.completions.create(model="local-chat", messages=_LONG, max_tokens=48)
                 for _ in range(_STREAMS)
             ]
             await asyncio.gather(*calls)
@@ -140,7 +148,7 @@ def test_a_killed_engine_ends_its_streams_in_band_and_serves_again(gate: Gate) -
     until(lambda: _status(gate, "local-chat") != "ready", "the gateway says that the model is away")
     until(lambda: _status(gate, "local-chat") == "ready", "the model serves again", within=_LOADED)
     client = openai.OpenAI(base_url=gate.url, api_key=gate.token, max_retries=0)
-    again = client.chat.completions.create(model="local-chat", messages=_LONG, max_tokens=4)  # type: ignore[arg-type]
+    again = client.chat.completions.create(model="local-chat", messages=_LONG, max_tokens=4)
     assert again.choices[0].message.content
 
 

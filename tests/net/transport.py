@@ -41,7 +41,7 @@ class FakeTransport(asyncio.Transport):
 
     def __init__(self, protocol: asyncio.Protocol) -> None:
         super().__init__()
-        self._protocol = protocol
+        self._protocol: asyncio.BaseProtocol = protocol
         self.out = b""
         self.events: list[str] = []
         self.unsent = 0
@@ -51,7 +51,15 @@ class FakeTransport(asyncio.Transport):
 
     def receive(self, data: bytes) -> None:
         assert not self.is_closing(), "a closing transport delivers nothing"
-        self._protocol.data_received(data)
+        protocol = self._protocol
+        if isinstance(protocol, asyncio.BufferedProtocol):
+            for at in range(0, len(data), 65_536):
+                piece = data[at : at + 65_536]
+                memoryview(protocol.get_buffer(len(piece)))[: len(piece)] = piece
+                protocol.buffer_updated(len(piece))
+        else:
+            assert isinstance(protocol, asyncio.Protocol)
+            protocol.data_received(data)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self.ended, "written to after connection_lost"
@@ -89,6 +97,9 @@ class FakeTransport(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return self.unsent
 
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._protocol = protocol
+
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         pass
 
@@ -98,11 +109,13 @@ class FakeTransport(asyncio.Transport):
     def end(self, error: Exception | None = None) -> None:
         """The connection is over, in order or with an error."""
         assert not self.ended
+        assert isinstance(self._protocol, asyncio.Protocol | asyncio.BufferedProtocol)
         self.ended = True
         self._protocol.connection_lost(error)
 
     def end_by_peer(self) -> None:
         """The peer says that it sends no more."""
+        assert isinstance(self._protocol, asyncio.Protocol | asyncio.BufferedProtocol)
         if not self._protocol.eof_received():
             self.close()
             self.end()

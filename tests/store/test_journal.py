@@ -139,7 +139,7 @@ def test_a_full_disk_later_refuses_new_work_keeps_the_reserve_and_recovers(
             journal.append(b"x" * (SMALL // 16))
         assert not journal.has_room()
         full.clear()
-        eventually(lambda: journal.has_room(), "room after the disk has some again")
+        eventually(journal.has_room, "room after the disk has some again")
         for _ in range(2_000):
             written.append(b"%d" % len(written) * 20)
             journal.append(written[-1])
