@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import CompletionUsage
 
-from gateline.formats.openai_usage import is_json_object, read_usage, usage_in_tail
+from gateline.formats.openai_usage import is_json_object, read_usage, usage_in_tail, usage_of_reply
 from gateline.model.usage import Usage
 
 USAGE: dict[str, Any] = {
@@ -62,6 +62,19 @@ def test_the_tail_says_what_the_whole_says(content: str, cut: int, last: bool) -
     """For any content, usage read from the end equals usage read from the whole, wherever usage stands."""
     body = reply(USAGE, content) if last else reply(USAGE, content, system_fingerprint=content, more={"usage": 1})
     assert usage_in_tail(body[cut:]) == read_usage(body)
+
+
+@given(
+    st.text(), st.booleans(), st.sampled_from([USAGE, None, {}, 5, "usage", ["usage"], {"usage": USAGE}]), st.booleans()
+)
+def test_the_short_way_to_the_usage_says_what_a_full_parse_says(
+    content: str, last: bool, more: object, escaped: bool
+) -> None:
+    """For any valid reply, wherever its usage stands and whatever else is called so."""
+    body = reply(USAGE, content, more=more) if last else reply(more, content, nested={"usage": USAGE})
+    if escaped:
+        body = body.replace(b'"usage"', b'"us\\u0061ge"', 1)
+    assert usage_of_reply(body) == read_usage(body)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,215 @@
+"""The key table, fed by hand: what is said by whom when decides what a caller gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateline.gateway import keytable
+from gateline.gateway.keytable import KeyTable, Question
+from gateline.model.errors import Unavailable
+from gateline.model.feed import Beat, Changed, Found, Hello, Lookup, Publish, Seen
+from gateline.model.key import Key
+from gateline.net.clock import Clock
+from gateline.net.flow import Flow
+
+
+class Table(KeyTable):
+    """A table whose link is a list of what it said."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.clock.now = 1_000.0
+        self.published: list[int] = []
+        super().__init__(Path("nobody"), 3, self.clock, lambda version, _: self.published.append(version))
+        self.said: list[msgspec.Struct] = []
+        self.woken = 0
+        self._link.send = self._say  # type: ignore[method-assign]
+
+    def _say(self, message: Any) -> bool:
+        self.said.append(message)
+        return True
+
+    def hear(self, *messages: Any) -> None:
+        for message in messages:
+            self._receive(message)
+
+    def question(self, digest: bytes) -> Question:
+        """A request that asks, and counts its wakes in `woken`."""
+
+        async def wait() -> None:
+            while True:
+                await Flow.park()
+                self.woken += 1
+
+        flow = Flow(lambda error: pytest.fail(repr(error)))
+        flow.start(wait())
+        return self.ask(digest, flow)
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.now += seconds
+        for hook in self.clock._hooks:
+            hook(self.clock.now)
+
+
+def key(changed: int, digest: bytes = b"a", *, revoked: bool = False) -> Key:
+    return Key(f"key_{digest.hex()}", digest, "default", "n", 1, changed, revoked=revoked)
+
+
+def test_one_look_up_serves_all_who_ask() -> None:
+    """Requests with the same unknown key share a question; each is woken by its answer, and memory answers the next."""
+    table = Table()
+    one, two = table.question(b"a"), table.question(b"a")
+    assert one is two
+    assert table.said == [Lookup(b"a")]
+    table.hear(Found(b"a", key(5), 5))
+    assert (one.answered, one.key, table.woken) == (True, key(5), 2)
+    assert table.find(b"a") == key(5)
+
+
+def test_a_key_that_is_none_is_remembered_for_a_while() -> None:
+    """An unknown key is asked for once in ten seconds; being made meanwhile, it is known at once."""
+    table = Table()
+    question = table.question(b"a")
+    table.hear(Found(b"a", None, 5))
+    assert (question.answered, question.key) == (True, None)
+    assert table.is_absent(b"a")
+    table.pass_time(10.1)
+    assert not table.is_absent(b"a")
+    table.question(b"a")
+    table.hear(Found(b"a", None, 5), Changed(key(6)))
+    assert not table.is_absent(b"a")
+    assert table.find(b"a") == key(6)
+
+
+def test_a_revocation_during_a_look_up_is_not_undone_by_its_answer() -> None:
+    """An answer older than the key's last change is dropped: whoever asked gets the change."""
+    table = Table()
+    question = table.question(b"a")
+    table.hear(Changed(key(7, revoked=True)), Found(b"a", key(5), 6))
+    assert question.key == key(7, revoked=True)
+    assert table.find(b"a") == key(7, revoked=True)
+    question = table.question(b"a")
+    table.hear(Found(b"a", None, 6))
+    assert question.key == key(7, revoked=True)
+    table.question(b"a")
+    table.hear(Found(b"a", None, 8))  # younger: the key is no more
+    assert table.find(b"a") is None
+    assert table.is_absent(b"a")
+
+
+def test_changes_are_applied_once_and_acknowledged() -> None:
+    """An older version never replaces a newer one, and every change and configuration is acknowledged."""
+    table = Table()
+    table.hear(Changed(key(6)), Changed(key(5, revoked=True)), Changed(key(7, b"b")))
+    assert table.find(b"a") == key(6)
+    assert table.said == [Seen(6, 0), Seen(6, 0), Seen(7, 0)]
+    table.snapshot_version = 9
+    table.hear(Publish(9, b""))
+    assert (table.published, table.said[-1]) == ([9], Seen(7, 9))
+    table.hear(Beat(8))
+    table.hear(Changed(key(9)))
+    assert table.said[-1] == Seen(9, 9)
+
+
+def test_a_new_connection_trusts_nothing_of_the_old_one() -> None:
+    """Changes may have been missed: keys and refusals are forgotten, open questions are asked again."""
+    table = Table()
+    table.hear(Changed(key(5)))
+    table.question(b"b")
+    table.hear(Found(b"b", None, 5))
+    open_question = table.question(b"c")
+    table.said.clear()
+    table.snapshot_version = 4
+    table._opened()
+    assert table.find(b"a") is None
+    assert not table.is_absent(b"b")
+    assert isinstance(table.said[0], Hello)
+    assert (table.said[0].worker, table.said[0].snapshot) == (3, 4)
+    assert table.said[1:] == [Lookup(b"c")]
+    table.hear(Found(b"c", key(6, b"c"), 6))
+    assert open_question.key == key(6, b"c")
+
+
+def test_silence_is_served_through_for_a_while() -> None:
+    """After 2 s without a word keys are unverified: served for 30 s more, then 503 with Retry-After; a beat mends it."""
+    table = Table()
+    table.hear(Changed(key(5)))
+    for _ in range(31):
+        table.pass_time(1)
+        assert table.find(b"a") == key(5)
+    table.pass_time(1.1)
+    with pytest.raises(Unavailable) as caught:
+        table.find(b"a")
+    assert caught.value.retry_after
+    assert table.find(b"unknown") is None  # to be looked up, and that is refused in its own time
+    table.hear(Beat(5))
+    assert table.find(b"a") == key(5)
+    table.unverified_for = 0
+    table.pass_time(2.1)
+    with pytest.raises(Unavailable):
+        table.find(b"a")
+
+
+def test_a_look_up_without_an_answer_is_given_up() -> None:
+    """After five seconds whoever waits is woken and finds that nobody will answer; asking again asks again."""
+    table = Table()
+    question = table.question(b"a")
+    table.pass_time(4.9)
+    assert not table.gave_up(question)
+    assert table.woken == 0
+    table.pass_time(0.2)
+    assert table.gave_up(question)
+    assert (table.woken, question.answered) == (1, False)
+    again = table.question(b"a")
+    assert again is not question
+    assert table.said == [Lookup(b"a")] * 2
+    table.hear(Found(b"a", key(5), 5))
+    assert again.key == key(5)
+
+
+def test_everything_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys, refusals and questions each have a bound; the oldest key or refusal goes, a question too many is 503."""
+    for name in ("_KEYS", "_ABSENT", "_ASKING"):
+        monkeypatch.setattr(keytable, name, 2)
+    table = Table()
+    for number in range(4):
+        table.hear(Changed(key(number + 1, bytes([number]))), Found(bytes([10 + number]), None, 9))
+    assert [table.find(bytes([number])) is not None for number in range(4)] == [False, False, True, True]
+    assert [table.is_absent(bytes([10 + number])) for number in range(4)] == [False, False, True, True]
+    table.hear(Changed(key(9, bytes([3]))))  # a known key's change evicts nobody
+    assert table.find(bytes([2])) is not None
+    table.question(b"x")
+    table.question(b"y")
+    table.question(b"x")
+    with pytest.raises(Unavailable) as caught:
+        table.question(b"z")
+    assert caught.value.retry_after
+
+
+@given(st.lists(st.sampled_from(["create", "revoke", "ask", "answer", "stale"]), max_size=30))
+def test_no_order_of_messages_brings_a_revoked_key_back(steps: list[str]) -> None:
+    """However changes and answers, each true when it was read, interleave: after a revocation has been heard, the table
+    never again gives the key out as good."""
+    table = Table()
+    number, version = 1, key(1)
+    read: list[Found] = []
+    for step in steps:
+        if step in {"create", "revoke"} and not version.revoked:
+            number += 1
+            version = key(number, revoked=step == "revoke")
+            table.hear(Changed(version))
+        elif step == "ask":
+            read.append(Found(b"a", version, number))  # read from the database now, told later
+        elif step == "answer" and read:
+            table.question(b"a")
+            table.hear(read.pop(0))
+        elif step == "stale" and read:
+            table.hear(read[-1])
+        known = table.find(b"a")
+        assert known is None or known == version or not version.revoked
