@@ -46,7 +46,8 @@ _POLL = 0.05  # seconds between looks at whether all streams have ended, while d
 
 def main(seat: Seat, tls: ssl.SSLContext | None) -> None:
     """Serves until it is told to drain and all is done, then returns."""
-    uvloop.run(Worker(seat, tls).run())
+    # The loop is not closed: uvloop would wait for handles that end with the process, as it does right after this.
+    asyncio.Runner(loop_factory=uvloop.new_event_loop).run(Worker(seat, tls).run())
 
 
 class Worker:

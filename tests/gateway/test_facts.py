@@ -23,9 +23,6 @@ def test_a_token_becomes_its_hash() -> None:
 
 def test_only_what_passes_goes_on() -> None:
     """Credentials, cookies and what nobody thought of stay; content type and the like go to the upstream."""
-    facts = Facts(
-        head((b"Authorization", b"Bearer k"), (b"Cookie", b"a=b"), (b"X-Odd", b"1"), (b"Content-Type", b"application/json")),
-        "embeddings",
-        PEPPER,
-    )  # fmt: skip
+    request = head((b"x-api-key", b"k"), (b"Cookie", b"a=b"), (b"X-Odd", b"1"), (b"Content-Type", b"application/json"))
+    facts = Facts(request, "embeddings", PEPPER)
     assert facts.lines == b"content-type: application/json\r\n"

@@ -137,7 +137,7 @@ def test_a_new_connection_trusts_nothing_of_the_old_one() -> None:
 
 
 def test_silence_is_served_through_for_a_while() -> None:
-    """After 2 s without a word keys are unverified: served for 30 s more, then 503 with Retry-After; a beat mends it."""
+    """After 2 s without a word keys are unverified: served for 30 s, then 503 with a Retry-After; a beat mends it."""
     table = Table()
     table.hear(Changed(key(5)))
     for _ in range(31):

@@ -31,12 +31,12 @@ draws = st.floats(0, 1, exclude_max=True)
 
 
 @given(weights, draws)
-def test_weights_decide_between_idle_targets(each: list[int], draw: float) -> None:
+def test_weights_decide_between_idle_targets(shares: list[int], draw: float) -> None:
     """The draw falls into the weight of exactly the target that is chosen."""
-    ready = [target(weight) for weight in each]
-    chosen = ready.index(choose(ready, draw))
-    point = draw * sum(each)
-    assert sum(each[:chosen]) <= point < sum(each[: chosen + 1])
+    ready = [target(weight) for weight in shares]
+    picked = choose(ready, draw)
+    (chosen,) = [place for place, each in enumerate(ready) if each is picked]
+    assert sum(shares[:chosen]) <= draw * sum(shares) < sum(shares[: chosen + 1])
 
 
 @given(st.lists(st.tuples(st.integers(1, 100), st.integers(0, 50)), min_size=1, max_size=6), draws)

@@ -95,12 +95,11 @@ async def test_an_engine_that_leaves_is_let_go_of(tmp_path: Path) -> None:
 async def test_heads_name_the_upstream_and_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A default port is left out, an IPv6 host is bracketed, and a plain upstream behind a proxy is asked for in
     absolute form."""
-    fields = {"api_key": "k", "path": "/v1"}
     heads = []
     for scheme, host, port in (("https", "a.example", 443), ("http", "::1", 9000), ("http", "b.example", 80)):
         if host == "b.example":
             monkeypatch.setenv("http_proxy", "http://u:p@proxy.example:3128")
-        each = Provider("up", "openai-compatible", scheme, host, port, **fields)
+        each = Provider("up", "openai-compatible", scheme, host, port, "/v1", "k")
         gate = Gate(tmp_path / scheme / host.replace(":", "-"), snapshot(Model("m", (Target(each, "m", 1, 1),))))
         _, upstream = await gate.asked(chat())
         heads.append(upstream.transport.out.partition(b"\r\nX-Request-Id")[0])

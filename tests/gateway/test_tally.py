@@ -14,6 +14,7 @@ from gateline.store import columns
 from gateline.store.columns import Columns, bucket_of, row_base, status_field
 
 ROW = 3
+STATUSES = [200, 404, 429, 499, 502]
 tokens = st.integers(0, 10_000)
 usages = st.none() | st.builds(Usage, tokens, tokens, tokens, tokens)
 
@@ -24,7 +25,7 @@ def records(draw: st.DrawFn) -> Record:
     attempts = [Attempt("up/m", 200) for _ in range(draw(st.integers(0, 3)))]
     first = draw(st.sampled_from([0, started + 5_000_000]))
     return Record(
-        RECORD_VERSION, "id", "t", "k", "chat.completions", "m", "up/m", draw(st.sampled_from([200, 404, 429, 499, 502])),
+        RECORD_VERSION, "id", "t", "k", "chat.completions", "m", "up/m", draw(st.sampled_from(STATUSES)),
         draw(st.sampled_from(["", "x"])), False, False, started, first, started + draw(st.integers(1, 10**10)),
         draw(st.integers(0, 10**7)), attempts, draw(usages), "none", draw(st.none() | st.integers(0, 10**9)), 1, 1,
     )  # fmt: skip
@@ -54,7 +55,7 @@ def test_counted_together_is_counted_one_by_one(noted: list[Record], most: int) 
     row.count()
     row.count()
     base = row_base(ROW)
-    for code in (200, 404, 429, 499, 502):
+    for code in STATUSES:
         times = sum(status_field(record.status) == status_field(code) for record in noted)
         assert cells[base + status_field(code)] == times
     used = [record.usage for record in noted if record.usage]

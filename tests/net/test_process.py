@@ -67,7 +67,7 @@ def test_reap_tells_each_death_once() -> None:
     """All that have ended are told, with how; then nothing more, and nothing of those that run."""
     good, bad = forked("exit 0"), forked("exit 3")
     killed = forked("kill -9 $$")
-    runs = forked("read line")
+    runs = forked("exec sleep 60")
     for pid in (good, bad, killed):
         ended(pid)
     found = {pid: describe(status) for pid, status in reap()}
@@ -81,7 +81,7 @@ def test_reap_tells_each_death_once() -> None:
 
 def test_a_signal_to_nobody_is_no_error() -> None:
     """A child that is not running, or has just been reaped, is signalled without complaint."""
-    child = Child("a", lambda: forked("read line"))
+    child = Child("a", lambda: forked("exec sleep 60"))
     child.signal(signal.SIGTERM)
     child.start()
     pid = child.pid

@@ -23,8 +23,9 @@ def on_loop(story: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
             async with asyncio.timeout(DEADLINE):
                 await story(*args, **kwargs)
 
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(within())
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        runner.run(within())
+        runner.close()  # not after a failure: uvloop would wait for what the broken-off test has left open
 
     return run
 

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from gateline.app import greeting
+from gateline.app.greeting import Greeting
+from gateline.app.launch import Launch
+from gateline.store import columns
+from gateline.store.columns import LAST_TICK_NS, Columns
+
+
+def launch(engines: tuple[str, ...] = (), certificate: str = "") -> Launch:
+    return Launch("/data", "", "127.0.0.1", 0, 2, engines, 5.0, 600.0, certificate, certificate)
+
+
+def table(*, ready: bool = False) -> Columns:
+    made = Columns(bytearray(columns.size(2)), 2)
+    made.worker(1)[LAST_TICK_NS] = 1 if ready else 0
+    return made
+
+
+def test_it_speaks_when_the_first_worker_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing before, one line then, with the address to use and where data lives; after that it is done."""
+    spoken = Greeting(launch(), "127.0.0.1", 8080, "/data")
+    spoken.look(table())
+    assert capsys.readouterr().out == ""
+    spoken.look(table(ready=True))
+    line = capsys.readouterr().out
+    assert line.startswith("Gateline is ready at http://127.0.0.1:8080 ")
+    assert "2 workers, data in /data" in line
+    assert not spoken.is_done
+    spoken.look(table(ready=True))
+    assert spoken.is_done
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("engines", [("local-chat",), ()])
+def test_the_first_key_is_shown_once(engines: tuple[str, ...], early: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whether the key or the first worker comes first: the key once by itself, then in a line to paste."""
+    spoken = Greeting(launch(engines), "127.0.0.1", 8080, "/data")
+    if early:
+        spoken.first_key("sk-gl-first")
+        assert capsys.readouterr().out == ""
+    spoken.look(table(ready=True))
+    if not early:
+        spoken.look(table(ready=True))
+        spoken.first_key("sk-gl-first")
+    out = capsys.readouterr().out
+    assert out.startswith("Gateline is ready")
+    assert out.count("sk-gl-first") == 2
+    assert f"curl http://127.0.0.1:8080/v1/{'chat/completions' if engines else 'models'} " in out
+    spoken.look(table(ready=True))
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "certificate", "url"),
+    [
+        ("0.0.0.0", "", "http://127.0.0.1:1"),
+        ("::1", "", "http://[::1]:1"),
+        ("10.0.0.5", "cert.pem", "https://10.0.0.5:1"),
+    ],
+)
+def test_the_address_can_be_pasted(host: str, certificate: str, url: str) -> None:
+    """An address that stands for all is shown as one, IPv6 in brackets, TLS as https."""
+    assert Greeting(launch(certificate=certificate), host, 1, "/data").url == url
+
+
+def test_it_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that do not come are not waited for: the supervisor has better to do than look every 10 ms."""
+    now = [100.0]
+    monkeypatch.setattr(greeting, "monotonic", lambda: now[0])
+    spoken = Greeting(launch(), "127.0.0.1", 1, "/data")
+    now[0] += 19
+    spoken.look(table())
+    assert not spoken.is_done
+    now[0] += 2
+    spoken.look(table())
+    assert spoken.is_done
