@@ -152,9 +152,10 @@ class Supervisor:
     def _in_child(self) -> None:
         """Leaves behind what only the supervisor uses: its signals, its selector, its end of the channel."""
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all: what they mean is told by us
+            signal.signal(number, signal.SIG_IGN)
         self._selector.close()
         os.close(self._only_one)  # the lock is the supervisor's alone: it goes when the supervisor goes
         for end in self._wakeup:
@@ -270,9 +271,11 @@ class Supervisor:
             self._stopping += 1
             if self._stopping == 1:
                 self._kill_at = monotonic() + self._launch.drain_delay + self._launch.grace + _MARGIN
+            # The second time by another signal: two that are alike, close together, can arrive as one.
+            told = signal.SIGTERM if self._stopping == 1 else signal.SIGUSR1
             for child in self._workers:
                 child.wanted = False
-                child.signal(signal.SIGTERM)
+                child.signal(told)
         elif number == signal.SIGHUP:
             self._tell("reload")
 

@@ -98,8 +98,8 @@ class Worker:
         clock.every_tick(self._tick)
         clock.start(loop)
         self._keys.start()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._signalled)
+        loop.add_signal_handler(signal.SIGTERM, self._signalled)
+        loop.add_signal_handler(signal.SIGUSR1, self._cut_short)
         for listener in self._listeners:
             listener.start()
         gc.collect()
@@ -196,6 +196,10 @@ class Worker:
     def _signalled(self) -> None:
         if self._stop.is_set():
             self._cut.set()
+        self._signalled_once()
+
+    def _cut_short(self) -> None:
+        self._cut.set()
         self._signalled_once()
 
     def _signalled_once(self) -> None:

@@ -84,10 +84,8 @@ def compose(reply: Reply, cue: Cue, pace: Pace, base: list[tuple[str, str]], *, 
         headers.append(("x-filler", "f" * int(cue.value or _BIG_HEAD_BYTES)))
     drip = (cue.value or _DRIP_SECONDS) if fault == "drip" else 0.0
     yield Send(head(reply.status, headers), "head", drip=drip)
-    yield from _body(reply, cue, pace, frame, drip, midway=midway)
-    if fault == "second":
-        second = [("content-type", "application/json"), ("content-length", str(len(_SECOND_BODY)))]
-        yield Send(head(200, second) + _SECOND_BODY)
+    body = _body(reply, cue, pace, frame, drip, midway=midway)
+    yield from _with_second(body) if fault == "second" else body
     if frame.until_close or extra:
         yield Close()
 
@@ -116,6 +114,22 @@ def _body(reply: Reply, cue: Cue, pace: Pace, frame: Frame, drip: float, *, midw
             yield Pause(pace.gap(piece.tokens))
         yield Send(frame.wrap(piece.data), "chunk", piece.tokens, piece.usage, drip)
     yield Send(frame.end())
+
+
+def _with_second(body: Iterator[Step]) -> Iterator[Step]:
+    """The steps of a body, a reply nobody asked for in one write with its last bytes: sent apart, it could come after
+    the peer's next request and would then be the reply to that."""
+    second = [("content-type", "application/json"), ("content-length", str(len(_SECOND_BODY)))]
+    held: Step | None = None
+    for step in body:
+        if isinstance(step, Send) and not step.data:
+            continue
+        if held is not None:
+            yield held
+        held = step
+    if isinstance(held, Send):
+        data = held.data + head(200, second) + _SECOND_BODY
+        yield Send(data, held.event, held.tokens, held.usage, held.drip)
 
 
 def _goes_on(cue: Cue) -> bool:

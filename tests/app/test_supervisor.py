@@ -18,8 +18,10 @@ import pytest
 from gateline.app import supervisor
 from gateline.app.launch import Launch
 from gateline.net.process import reap
-from tests.journey.gate import settings
+from tests.journey.gate import Gate, settings
 from tests.journey.patience import DEADLINE, until
+from tests.journey.upstream import Upstream
+from tests.journey.wire import Wire, ask, chat, request
 from tests.net.certificates import certificate
 
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -97,6 +99,28 @@ def test_sessions_resume_on_any_worker_and_over_a_new_certificate(running: Runni
         tls.sendall(LIVEZ)
         assert tls.recv(15) == b"HTTP/1.1 200 OK"
         tls.close()
+
+
+def readiness(gate: Gate) -> int:
+    return ask(gate.port, request("GET", "/readyz")).status
+
+
+def test_one_interrupt_at_a_terminal_drains_and_two_cut(tmp_path: Path) -> None:
+    """Ctrl-C reaches every process of the gateway, and still what runs may finish; the second one ends it in-band.
+    The exit status is 0 and nobody prints a traceback."""
+    with Upstream() as upstream, Gate(tmp_path, settings(upstream.url, server={"drain_delay": "1s"})) as gate:
+        gate.settle()
+        with Wire(gate.port) as finishes, Wire(gate.port) as stalls:
+            finishes.send(chat(gate.token, stream=True, metadata={"fake": "tps=8,tokens=8"})).head()
+            stalls.send(chat(gate.token, stream=True, metadata={"fake": "stall,after=2"})).head()
+            os.killpg(gate.pid, signal.SIGINT)
+            until(lambda: readiness(gate) == 503, "it drains")
+            assert b"".join(iter(finishes.chunk, b"")).endswith(b"data: [DONE]\n\n")
+            os.killpg(gate.pid, signal.SIGINT)
+            assert b"shutting down" in b"".join(iter(stalls.chunk, b""))
+        assert gate.wait() == 0
+        assert "Traceback" not in gate.log()
+        assert "KeyboardInterrupt" not in gate.log()
 
 
 def start(folder: Path, **changes: object) -> subprocess.CompletedProcess[str]:
