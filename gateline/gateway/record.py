@@ -76,7 +76,7 @@ class Recorder:
             exchange.queue,
             exchange.connect,
             exchange.engine_cpu,
-            exchange.flow.busy,
+            exchange.flow.busy + now - exchange.flow.woken,  # the slice that ends with this record is still running
         )
         try:
             self._append(self._encode(fields))
