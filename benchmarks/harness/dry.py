@@ -33,7 +33,8 @@ from gateline.net.clock import Clock
 from gateline.net.connect import Connector
 from gateline.net.egress import EgressPolicy
 from gateline.net.peeklink import PeekLink
-from gateline.net.server import ClientConnection, Service
+from gateline.net.server import ClientConnection
+from gateline.net.service import Service
 from gateline.net.upstream import UpstreamConnection
 from gateline.store import columns, limits
 from gateline.store.inflight import InFlight

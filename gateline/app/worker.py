@@ -32,7 +32,8 @@ from gateline.net.connect import Connector
 from gateline.net.egress import EgressPolicy
 from gateline.net.listener import Listener
 from gateline.net.peeklink import PeekLink
-from gateline.net.server import ClientConnection, Service
+from gateline.net.server import ClientConnection
+from gateline.net.service import Service
 from gateline.net.tls import reload_certificate
 from gateline.store import columns
 from gateline.store.columns import Columns

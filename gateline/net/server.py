@@ -10,16 +10,15 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import cast
 
 import httptools
 
 from gateline.model.errors import BadWire, GatewayError, HeadTooLarge, TooLarge, TooSlow
 from gateline.model.snapshot import Server
-from gateline.net.clock import Clock
 from gateline.net.flow import Flow
-from gateline.net.spool import SPOOLED_FROM, Spool
-from gateline.net.spool import is_available as spool_is_available
+from gateline.net.service import Service
+from gateline.net.spool import Spool, gather
 from gateline.wire.dechunk import Dechunker
 from gateline.wire.head_memo import HeadMemo
 from gateline.wire.http1 import HeadGuard, RequestHead, check_request_head
@@ -35,66 +34,8 @@ _NOTSENT_LOWAT = 65_536
 HEAD, BODY, BUSY, LINGER, CLOSED = range(5)
 
 
-def _empty_body(length: int) -> bytearray | Spool:
-    """What a body of `length` bytes is gathered in. It grows as bytes come: announcing them costs a client nothing."""
-    if length >= SPOOLED_FROM and spool_is_available:
-        try:
-            return Spool(length)
-        except OSError:
-            pass  # no descriptor left: gathered on the heap then
-    return bytearray()
-
-
 def _write_nowhere(data: bytes) -> None:
     """There is no connection (any more)."""
-
-
-class Handler(Protocol):
-    """What a worker does with requests. Both run inside the connection's callbacks and never wait."""
-
-    def begin(self, connection: ClientConnection) -> None:
-        """A request's head is whole: `connection.request`."""
-
-    def refusal(self, connection: ClientConnection, error: GatewayError) -> bytes:
-        """The whole response to what never became a request."""
-
-
-class Service:
-    """What all connections of a worker share. `open` counts them, and `opened` is told at every change, since other
-    workers go by it; `limits` is replaced when the configuration is."""
-
-    def __init__(self, clock: Clock, limits: Server, handler: Handler, opened: Callable[[int], None]) -> None:
-        self._opened = opened
-        self.clock = clock
-        self.limits = limits
-        self.handler = handler
-        self.connections: set[ClientConnection] = set()
-        self.busy: set[ClientConnection] = set()
-        self.draining = False
-        self.open = 0
-        self.accepted = 0
-        self._sweep = 0
-        clock.every_tick(self.check_deadlines)
-
-    def count(self, change: int) -> None:
-        self.open += change
-        self._opened(self.open)
-
-    def check_deadlines(self, now: float) -> None:
-        """Connections with a request are looked at every tick, the others once a second."""
-        for connection in tuple(self.busy):
-            connection.check(now)
-        self._sweep = (self._sweep + 1) % 10
-        if self._sweep == 0:
-            for connection in tuple(self.connections):
-                if connection.stage != BUSY:
-                    connection.check(now)
-
-    def drain(self) -> None:
-        """Idle connections close now, the others with their next answer."""
-        self.draining = True
-        for connection in tuple(self.connections):
-            connection.close_if_idle()
 
 
 class ClientConnection(asyncio.Protocol):
@@ -312,7 +253,7 @@ class ClientConnection(asyncio.Protocol):
             self.body_complete = True
             self._keep(rest[length:])
         else:
-            self.body = _empty_body(length)
+            self.body = gather(length)
             self.body.extend(rest)
             self.body_complete = False
             self.stage = BODY
@@ -383,6 +324,11 @@ class ClientConnection(asyncio.Protocol):
             del self._pending[_PIPELINED:]
 
     # --- writing ----------------------------------------------------------------------------------------------------
+
+    @property
+    def is_busy(self) -> bool:
+        """A request of it runs."""
+        return self.stage == BUSY
 
     @property
     def keeps_alive(self) -> bool:

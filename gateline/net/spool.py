@@ -40,3 +40,13 @@ class Spool:
 
     def view(self) -> memoryview:
         return memoryview(self.pages)[: self.filled]
+
+
+def gather(length: int) -> bytearray | Spool:
+    """What a body of `length` bytes is gathered in. It grows as bytes come: announcing them costs a client nothing."""
+    if length >= SPOOLED_FROM and is_available:
+        try:
+            return Spool(length)
+        except OSError:
+            pass  # no descriptor left: gathered on the heap then
+    return bytearray()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Iterable
 from time import monotonic_ns
 from typing import TYPE_CHECKING, cast
 
@@ -13,8 +12,9 @@ import httptools
 from gateline.model.errors import UpstreamBroken, UpstreamError, UpstreamUnreachable
 from gateline.net.flow import Flow
 from gateline.net.lease import COLLECT, HIGH_WATER, Lease
-from gateline.wire.header_policy import FORWARDED_RESPONSE_HEADERS
+from gateline.net.small_reads import SmallReads
 from gateline.wire.inflate import CodingError, Inflater
+from gateline.wire.reply_shape import SHAPES, ReplyShape, learn
 
 if TYPE_CHECKING:
     from gateline.net.pool import OriginPool
@@ -24,40 +24,6 @@ _SETTLE_SECONDS = 2.0  # for the end of a reply whose content is over
 _INFORMATIONAL = 8  # 1xx replies before the real one
 _CUT = "The upstream's coded reply ends before its coding does."
 _BODILESS = frozenset({204, 304})
-
-
-# The response headers that anybody here reads; all others are dropped with the head.
-_READ = FORWARDED_RESPONSE_HEADERS | {
-    b"content-length", b"transfer-encoding", b"content-encoding", b"retry-after-ms", b"x-ms-retry-after-ms",
-}  # fmt: skip
-_SHAPES = 1_024  # remembered; an upstream sends a handful
-
-
-class _Shape:
-    """What the names of a reply's headers, as spelled and in their order, say about how to read it."""
-
-    __slots__ = ("coding", "kind", "length", "passing", "transfer", "wanted")
-
-    def __init__(self, names: Iterable[bytes]) -> None:
-        self.wanted = [(name, name.lower()) for name in names if name.lower() in _READ]
-        self.passing = [(name, b"%b: " % lower) for name, lower in self.wanted if lower in FORWARDED_RESPONSE_HEADERS]
-        first = {lower: name for name, lower in reversed(self.wanted)}
-        self.kind = first.get(b"content-type", b"")
-        self.length = first.get(b"content-length")
-        self.transfer = first.get(b"transfer-encoding")
-        self.coding = first.get(b"content-encoding")
-
-
-_shapes: dict[tuple[bytes, ...], _Shape] = {}
-
-
-def _learn(names: tuple[bytes, ...]) -> _Shape:
-    shape = _Shape(names)
-    if sum(map(len, names)) <= _SHAPES:
-        if len(_shapes) >= _SHAPES:
-            _shapes.clear()
-        _shapes[names] = shape
-    return shape
 
 
 class UpstreamConnection(asyncio.Protocol, Lease):
@@ -247,7 +213,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             # Of known length and uncoded: the rest is body whatever it holds, and the parser would only copy it.
             self._missing = self.length - self.size
             self._bypassed = True
-            self._read_through(_SmallReads(self))
+            self._read_through(SmallReads(self.data_received, self.connection_lost))
         if self.size > HIGH_WATER:
             self._pause()
         flow.wake()
@@ -375,7 +341,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         self._keep = parser.should_keep_alive()
         self._informational = 0
         names = tuple(fields)
-        shape = _shapes.get(names) or _learn(names)
+        shape = SHAPES.get(names) or learn(names)
         lines = b""
         for spelled, start in shape.passing:
             lines += start + fields[spelled] + b"\r\n"
@@ -393,7 +359,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             self.headers = [(lower, fields[spelled]) for spelled, lower in shape.wanted]
         fields.clear()  # what comes from now on are trailers
 
-    def _read_codings(self, shape: _Shape) -> None:
+    def _read_codings(self, shape: ReplyShape) -> None:
         transfer = self._fields.get(shape.transfer or b"", b"")
         coding = self._fields.get(shape.coding or b"", b"")
         if transfer[-7:].lower() == b"chunked":
@@ -424,28 +390,3 @@ def _broken(error: Exception) -> UpstreamError:
     if isinstance(error, httptools.HttpParserUpgrade):
         return UpstreamBroken("The upstream switched protocols without being asked to.")
     return UpstreamBroken("The upstream's reply is not valid HTTP/1.1.")
-
-
-class _SmallReads(asyncio.BufferedProtocol):
-    """Reads a large reply in pieces of 64 KiB. The loop's own reads are four times that, and each costs its size twice:
-    what a client takes slowly would be held in pieces of a quarter megabyte."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: UpstreamConnection) -> None:
-        self._connection = connection
-
-    def get_buffer(self, sizehint: int) -> bytearray:
-        return _SHARED  # emptied before any other connection can read into it
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self._connection.data_received(bytes(memoryview(_SHARED)[:nbytes]))
-
-    def eof_received(self) -> bool:
-        return self._connection.eof_received()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._connection.connection_lost(exc)
-
-
-_SHARED = bytearray(65_536)

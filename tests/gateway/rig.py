@@ -28,7 +28,8 @@ from gateline.model.snapshot import Model, Provider, Retry, Snapshot, Target
 from gateline.model.usage import Price
 from gateline.net.clock import Clock
 from gateline.net.egress import EgressPolicy
-from gateline.net.server import ClientConnection, Service
+from gateline.net.server import ClientConnection
+from gateline.net.service import Service
 from gateline.net.upstream import UpstreamConnection
 from gateline.store import columns, limits
 from gateline.store.columns import Columns

@@ -6,7 +6,8 @@ from gateline.model.errors import GatewayError
 from gateline.model.snapshot import Server
 from gateline.net.clock import Clock
 from gateline.net.flow import Flow
-from gateline.net.server import ClientConnection, Service
+from gateline.net.server import ClientConnection
+from gateline.net.service import Service
 from gateline.net.spool import Spool
 from tests.net.transport import FakeTransport
 
