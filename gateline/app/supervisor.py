@@ -37,6 +37,7 @@ _FILES = 65_536
 _MARGIN = 10.0  # seconds beyond drain delay and grace after which a worker that has not ended is killed
 _ENGINE_GRACE = 12.0
 _CONTROL_GRACE = 15.0
+_CONTROL_NICE = 5  # where cores are short, importing the ledger gives way to answering
 
 
 class Supervisor:
@@ -182,6 +183,7 @@ class Supervisor:
             code = 1
             try:
                 ours.close()
+                os.nice(_CONTROL_NICE)
                 self._listener.close()  # held here, it would keep accepting nobody's connections after the workers end
                 from gateline.app.control import main
 
