@@ -105,11 +105,15 @@ class Stepper:
             cancelled, admitted = taken
             parts = [part for key in cancelled if (part := self._drop(key)) is not None]
             parts += [part for waiting in admitted if (part := self._admit(waiting)) is not None]
+            # Before the step: who was cancelled or refused must not wait for the tokens of others.
+            if parts and not self._hand_over(parts):
+                return
+            parts = []
             if self._running:
                 try:
-                    parts += self._step()
+                    parts = self._step()
                 except Exception as error:  # noqa: BLE001 - a vendor's native code: whatever it raises, its state is lost
-                    self._hand_over(parts + self._fail_all())
+                    self._hand_over(self._fail_all())
                     self._call(self._broken, error)
                     return
             if not self._hand_over(parts):

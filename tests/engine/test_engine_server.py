@@ -284,9 +284,10 @@ def test_a_broken_step_ends_every_request_with_an_error(tmp_path: Path) -> None:
         model = Scripted(capacity=2, held=True)
         async with serving(tmp_path / "e.sock", model) as (_, broken):
             peer = await _join(tmp_path / "e.sock")
-            peer.submit(1, "/work", {"steps": 9})
-            peer.submit(2, "/work", {"steps": 9, "poison": "step"})
-            peer.submit(3, "/work", {"steps": 9})
+            bodies = ({"steps": 9}, {"steps": 9, "poison": "step"}, {"steps": 9})
+            calls = [Submit(number, "/work", msgspec.json.encode(body)) for number, body in enumerate(bodies, 1)]
+            # In one write: the last must be there before the model breaks.
+            peer.writer.write(b"".join(frame(msgspec.msgpack.encode(call)) for call in calls))
             model.allow(9)
             await peer.until(lambda: all(peer.replies[number].end for number in (1, 2, 3)))
             assert {peer.replies[number].end.error for number in (1, 2, 3)} == {"the local model failed"}
