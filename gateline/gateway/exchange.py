@@ -132,10 +132,6 @@ class Exchange:
 
     # --- the client ---
 
-    @property
-    def gone(self) -> bool:
-        return self.connection.gone
-
     def check(self) -> None:
         """Raises ClientGone when there is nobody left to answer."""
         if self.connection.gone:
