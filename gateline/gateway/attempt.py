@@ -51,23 +51,44 @@ class Attempts:
 
     async def run(self, exchange: Exchange) -> None:
         """Returns when an answer has been relayed. Raises the last target's error when none gave one."""
-        retry = exchange.router.snapshot.retry
+        clock, retry = self._clock, exchange.router.snapshot.retry
         failure: GatewayError | None = None
-        for target in targets(exchange, self._clock.now):
+        for target in targets(exchange, clock.now):
             turn = 0
+            fresh = False  # on a connection of its own, at once, in place of an attempt that a stale one cost
             while turn < retry.attempts:
-                if turn:
+                if turn and not fresh:
                     await self._pause(exchange, _back_off(turn, retry.base, retry.cap, failure))
+                began = monotonic_ns()
                 try:
-                    await self._once(exchange, target, fresh=False)
-                except UpstreamStale:
-                    failure = await self._again_on_fresh(exchange, target)
-                    if failure is None:
-                        return
+                    self._begin(exchange, target, began)
+                    lease = None if fresh else self._send_now(exchange, target)
+                    if lease is None:
+                        lease = await self._send_fresh(exchange, target)
+                    if not lease.complete and lease.failure is None:
+                        exchange.wake_at = clock.now + target.provider.first_byte_timeout
+                        await exchange.flow.park()
+                    if not lease.complete or exchange.connection.gone:  # most replies are whole at the first wake
+                        await self._answered(exchange, target, lease)
+                    if lease.status != 200:
+                        await self._check_status(exchange, lease, target)
+                    if lease.complete and not lease.is_stream:
+                        relay_whole(exchange, lease, target)
+                    else:
+                        await relay(exchange, lease, target, clock)
+                        if target.engine is not None:
+                            await self._accounted(exchange, lease)
                 except GatewayError as error:
                     failure = error
+                    self._learn(exchange, target, error)
                 else:
+                    target.failures = 0
                     return
+                finally:
+                    self._end(exchange, target, began)
+                fresh = isinstance(failure, UpstreamStale)
+                if fresh:
+                    continue
                 if exchange.has_started or not _is_worth_more(failure):
                     raise failure
                 if not _is_worth_the_same(failure, retry.cap):
@@ -75,57 +96,62 @@ class Attempts:
                 turn += 1
         raise failure or Unavailable("No target of this model is in service.", retry_after=5)
 
-    async def _again_on_fresh(self, exchange: Exchange, target: TargetRoute) -> GatewayError | None:
-        """The attempt that a stale connection cost, on a new connection: at once, and in place of the one before."""
-        try:
-            await self._once(exchange, target, fresh=True)
-        except GatewayError as error:
-            return error
-        return None
-
     # --- one attempt ---
 
-    async def _once(self, exchange: Exchange, target: TargetRoute, *, fresh: bool) -> None:
-        clock = self._clock
-        began = monotonic_ns()
-        attempt = Attempt(target.label, started=began + clock.epoch)
-        exchange.attempts.append(attempt)
+    def _begin(self, exchange: Exchange, target: TargetRoute, began: int) -> None:
+        """Says what is about to happen: in the record to come, in the target's load, and in memory that outlives this
+        process. Raises Unavailable without a free slot there."""
+        clock, key = self._clock, exchange.key
+        assert key is not None
+        exchange.attempts.append(Attempt(target.label, started=began + clock.epoch))
         exchange.target = target
         ends_at = clock.now + target.provider.total_timeout
         if ends_at > exchange.call_ends_at:  # noqa: PLR1730 - min() costs more than all of this line and the next
             ends_at = exchange.call_ends_at
         exchange.ends_at = ends_at
         target.in_flight += 1
-        try:
-            self._open_slot(exchange, target)
-            lease = None if fresh else self._send_now(exchange, target)
-            if lease is None:
-                lease = await self._send_fresh(exchange, target)
-            if not lease.complete and lease.failure is None:
-                exchange.wake_at = clock.now + target.provider.first_byte_timeout
-                await exchange.flow.park()
-            if not lease.complete or exchange.connection.gone:  # most replies are whole at the first wake
-                await self._answered(exchange, target, lease)
-            if lease.status != 200:
-                await self._check_status(exchange, lease, target)
-            if lease.complete and not lease.is_stream:
-                relay_whole(exchange, lease, target)
-            else:
-                await relay(exchange, lease, target, self._clock)
-                if target.engine is not None:
-                    await self._accounted(exchange, lease)
-            target.failures = 0
-        except GatewayError as error:
-            if exchange.lease is not None:
-                attempt.status = exchange.lease.status  # it answered, if not well
-            attempt.error = error.reason or error.type
-            self._learn(target, error)
-            raise
-        finally:
-            target.in_flight -= 1
-            attempt.duration = monotonic_ns() - began
-            if exchange.lease is not None:
-                self._close(exchange, exchange.lease)
+        in_flight = self._in_flight
+        if exchange.slot >= 0:
+            in_flight.close(exchange.slot)
+            exchange.slot = -1
+        # A tuple encodes as the struct `Opened` does, without making one.
+        opened: _OpenedFields = (
+            exchange.id.decode(),
+            key.tenant,
+            key.id,
+            key.slot,
+            exchange.operation,
+            exchange.model,
+            target.label,
+            exchange.stream,
+            exchange.started + clock.epoch,
+        )
+        slot = in_flight.open(self._encode(opened))
+        if slot is None:
+            raise Unavailable("Too many calls are running on this worker: try again shortly.", retry_after=1)
+        exchange.slot = slot
+
+    def _end(self, exchange: Exchange, target: TargetRoute, began: int) -> None:
+        """Takes from the lease what the record wants and gives it back, or breaks it off if it is not at its end."""
+        target.in_flight -= 1
+        attempt = exchange.attempts[-1]
+        attempt.duration = monotonic_ns() - began
+        lease = exchange.lease
+        if lease is None:
+            return
+        exchange.lease = None
+        attempt.status = lease.status
+        if lease.sent_at:
+            exchange.upstream_ns += (lease.last_byte_at or monotonic_ns()) - lease.sent_at
+        if lease.engine_cpu:
+            exchange.queue += lease.queue
+            exchange.engine_cpu += lease.engine_cpu
+        if lease.complete:
+            lease.release()
+        elif lease.is_over and lease.failure is None:
+            lease.settle()
+        else:
+            lease.abort()
 
     async def _answered(self, exchange: Exchange, target: TargetRoute, lease: Lease) -> None:
         """Waits on until the reply is whole, or has begun and is to be relayed as it comes. `wake_at` is set."""
@@ -175,18 +201,17 @@ class Attempts:
 
     def _send_now(self, exchange: Exchange, target: TargetRoute) -> Lease | None:
         """Sends the request on what is open already; None when a connection must be made first."""
-        call, pool = exchange.call, target.pool
-        assert call is not None
+        pool = target.pool
         if pool is None:
+            call = exchange.call
+            assert call is not None
             assert target.engine is not None
             body = write_body(call, target.target.model, ask_usage=True)
             exchange.lease = target.engine.submit(exchange.flow, target.paths[call.operation], body)
             return exchange.lease
-        connection = pool.take()
-        if connection is None:
-            return None
-        exchange.lease = connection
-        connection.send(exchange.flow, _request(exchange, target))
+        connection = exchange.lease = pool.take()
+        if connection is not None:
+            connection.send(exchange.flow, _request(exchange, target))
         return connection
 
     async def _send_fresh(self, exchange: Exchange, target: TargetRoute) -> Lease:
@@ -214,52 +239,11 @@ class Attempts:
         assert dial.connection is not None
         return dial.connection
 
-    def _close(self, exchange: Exchange, lease: Lease) -> None:
-        """Takes from the lease what the record wants and gives it back, or breaks it off if it is not at its end."""
-        exchange.lease = None
-        exchange.attempts[-1].status = lease.status
-        if lease.sent_at:
-            exchange.upstream_ns += (lease.last_byte_at or monotonic_ns()) - lease.sent_at
-        if lease.engine_cpu:
-            exchange.queue += lease.queue
-            exchange.engine_cpu += lease.engine_cpu
-        if lease.complete:
-            lease.release()
-        elif lease.is_over and lease.failure is None:
-            lease.settle()
-        else:
-            lease.abort()
-
-    def _open_slot(self, exchange: Exchange, target: TargetRoute) -> None:
-        """Says what is about to happen in memory that outlives this process. Raises Unavailable without a free slot."""
-        key, call = exchange.key, exchange.call
-        assert key is not None
-        assert call is not None
-        in_flight = self._in_flight
-        if exchange.slot >= 0:
-            in_flight.close(exchange.slot)
-            exchange.slot = -1
-        # A tuple encodes as the struct `Opened` does, without making one.
-        opened: _OpenedFields = (
-            exchange.id.decode(),
-            key.tenant,
-            key.id,
-            key.slot,
-            exchange.operation,
-            exchange.model,
-            target.label,
-            exchange.stream,
-            exchange.started + self._clock.epoch,
-        )
-        slot = in_flight.open(self._encode(opened))
-        if slot is None:
-            raise Unavailable("Too many calls are running on this worker: try again shortly.", retry_after=1)
-        exchange.slot = slot
-
     # --- between attempts ---
 
-    def _learn(self, target: TargetRoute, error: GatewayError) -> None:
+    def _learn(self, exchange: Exchange, target: TargetRoute, error: GatewayError) -> None:
         """A client's mistake says nothing about a target; a refused credential or a wish to wait does."""
+        exchange.attempts[-1].error = error.reason or error.type
         now = self._clock.now
         if isinstance(error, UpstreamRefused):
             if error.status in ACCOUNT_STATUSES:
