@@ -30,12 +30,13 @@ check: .venv/.dev  ## ruff, mypy --strict, import-linter
 bench: .venv/.dev  ## the figures of the README, against nginx and peers; ARGS="--quick ..."
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-fuzz: .venv/.dev  ## every fuzz target for FUZZ_SECONDS (60), beyond what `make test` replays
-	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install -q -c constraints.txt atheris
-	@for each in tests/fuzz/corpus/*; do \
-		new=$$(mktemp -d) && echo "== $$(basename $$each)" && \
-		$(BIN)/python tests/fuzz/test_fuzz.py $$(basename $$each) $$new $$each -max_total_time=$(FUZZ_SECONDS) || exit 1; \
-	done
+fuzz: .venv/.dev  ## every fuzz target for FUZZ_SECONDS (60), beyond what `make test` replays; ARGS="sse ..."
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
+		$(BIN)/pip install -q --only-binary atheris -c constraints.txt atheris >.venv/atheris.log 2>&1 || { \
+		echo "make: fuzzing needs atheris, and pip has no wheel of it for this Python and platform" \
+		"($$($(BIN)/python -c 'import sys, sysconfig; print(*sys.version_info[:2], sep=".", end=" on "); \
+		print(sysconfig.get_platform())')); its words are in .venv/atheris.log" >&2; exit 1; }
+	@$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(ARGS)
 
 docs: .venv/.dev  ## write docs/reference anew from the code
 	@$(BIN)/python docs/generate.py

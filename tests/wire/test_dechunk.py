@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateline.model.errors import BadWire, GatewayError, TooLarge
-from gateline.wire.dechunk import Dechunker
+from tests.wire.readers import Parsed, dechunked
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 MANY = 1_000_000
@@ -32,35 +32,14 @@ def written(pieces: list[tuple[bytes, str]], trailer: list[tuple[str, str]], *, 
 
 def outcome(reads: list[bytes], limit: int = MANY) -> Outcome:
     """Body, whether it is whole and what lies behind it; or the name of the refusal."""
-    decoder = Dechunker(limit)
-    rest = b""
     try:
-        for read in reads:
-            if decoder.complete:
-                rest += read
-            else:
-                decoder.feed(read)
+        return dechunked(reads, limit)
     except GatewayError as error:
         return type(error).__name__
-    return bytes(decoder.body), decoder.complete, decoder.rest + rest
-
-
-class Bodies:
-    """What httptools makes of a body."""
-
-    def __init__(self) -> None:
-        self.body = b""
-        self.complete = False
-
-    def on_body(self, data: bytes) -> None:
-        self.body += data
-
-    def on_message_complete(self) -> None:
-        self.complete = True
 
 
 def by_httptools(wire: bytes) -> tuple[bytes, bool]:
-    found = Bodies()
+    found = Parsed()
     httptools.HttpRequestParser(found).feed_data(HEAD + wire)
     return found.body, found.complete
 

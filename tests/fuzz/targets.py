@@ -1,0 +1,178 @@
+"""Fuzz targets, one a function: each takes any bytes and fails by raising what its promise rules out.
+
+Knows nothing of what calls it: pytest over the committed corpus, or atheris (`drive.py`). The first byte of an input
+says where the bytes after it are cut.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+
+import httptools
+
+from gateline.formats.openai_call import read_call, write_body, write_body_parts
+from gateline.formats.openai_error import read_error, write_detail
+from gateline.formats.openai_stream import StreamCodec
+from gateline.formats.openai_usage import read_usage, usage_in_tail
+from gateline.model.errors import BadRequest, GatewayError
+from gateline.wire.head_memo import HeadMemo
+from gateline.wire.http1 import HeadGuard, RequestHead, check_request_head
+from gateline.wire.sse import EventSplitter, event_data, event_name
+from tests.wire.readers import Parsed, dechunked
+
+
+def pieces(data: bytes) -> tuple[bytes, list[bytes]]:
+    """The input less its first byte, and the same cut into pieces of that many bytes."""
+    size, body = (data[0] % 32 or 1, data[1:]) if data else (1, b"")
+    return body, [body[start : start + size] for start in range(0, len(body), size)]
+
+
+def first_head(reads: list[bytes]) -> bytes | None:
+    """The first whole head; empty when none came, None when it was refused."""
+    guard = HeadGuard(4096)
+    try:
+        for read in reads:
+            found = guard.feed(read)
+            if found is not None:
+                return found[0]
+    except GatewayError:
+        return None
+    return b""
+
+
+def http1(data: bytes) -> None:
+    """A head is judged alike whole and in pieces; a refusal is one of our errors; no head has two hosts."""
+    body, cut = pieces(data)
+    whole, recut = first_head([body]), first_head(cut)
+    # A bare LF is refused early in pieces, and by the parser when the head came whole.
+    assert whole == recut or (recut is None and b"\n" in (whole or body).replace(b"\r\n", b""))
+    if not whole:
+        return
+    first, *lines = whole[:-4].split(b"\r\n")
+    method, target, version = first.split(b" ")
+    headers = [(name, value.strip()) for name, _, value in (line.partition(b":") for line in lines)]
+    with contextlib.suppress(GatewayError):
+        checked = check_request_head(method, target, version[5:].decode("latin-1"), headers)
+        assert len([name for name, _ in headers if name.lower() == b"host"]) <= 1
+        assert checked.path.startswith(b"/")
+        assert not (checked.chunked and checked.content_length is not None)
+
+
+def sse(data: bytes) -> None:
+    """Events are the same however they are cut, and reading them raises nothing."""
+    body, cut = pieces(data)
+    found = []
+    for reads in ([body], cut):
+        splitter = EventSplitter()
+        events = [event for read in reads for event in splitter.feed(read)]
+        found.append([*events, splitter.rest()])
+    assert found[0] == found[1]
+    for event in found[0]:
+        event_data(event)
+        event_name(event)
+
+
+def openai_call(data: bytes) -> None:
+    """A body is refused as a bad request, or written again with the same values for every key."""
+    try:
+        call = read_call(data, "chat.completions")
+    except BadRequest:
+        return
+    written = write_body(call, "target", ask_usage=True)
+    assert b"".join(write_body_parts(call, "target", ask_usage=True)) == written
+    again = read_call(written, "chat.completions")
+    assert again.model == "target"
+    assert again.include_usage is call.stream or again.include_usage is call.include_usage
+    for key, value in call.fields.items():
+        if key not in ("model", "stream_options"):
+            assert bytes(again.fields[key]) == bytes(value)
+
+
+def openai_stream(data: bytes) -> None:
+    """A stream is relayed the same however it is cut, says whether it was whole, and keeps its end back."""
+    body, cut = pieces(data)
+    for include_usage in (True, False):
+        outcomes = []
+        for reads in ([body], cut):
+            codec = StreamCodec(include_usage)
+            relayed = b"".join([codec.feed(read) for read in reads])
+            codec.end()
+            outcomes.append((relayed, codec.visible, codec.finished, codec.done, codec.usage, str(codec.error)))
+            assert codec.done == (codec.error is None)
+            assert codec.error is None or not codec.last
+        assert outcomes[0] == outcomes[1]
+
+
+def openai_reply(data: bytes) -> None:
+    """Whatever an upstream answers, reading usage and errors from it raises nothing and writes JSON."""
+    read_usage(data)
+    usage_in_tail(data)
+    detail = read_error(500, [(b"retry-after", data[:30])], data, secret="canary-secret")
+    written = write_detail(detail)
+    json.loads(written)
+    assert b"canary-secret" not in written
+
+
+def dechunk(data: bytes) -> None:
+    """A chunked body is read alike however it is cut, and llhttp reads nothing else in it."""
+    body, cut = pieces(data)
+    whole, recut = dechunked_or_none([body]), dechunked_or_none(cut)
+    assert whole == recut
+    if whole is None or not whole[1]:
+        return
+    parsed = Parsed()
+    with contextlib.suppress(httptools.HttpParserError):  # it is strict about trailers, of which we read none
+        parser = httptools.HttpRequestParser(parsed)
+        parser.feed_data(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+    assert whole[0].startswith(parsed.body)
+
+
+def dechunked_or_none(reads: list[bytes]) -> tuple[bytes, bool, bytes] | None:
+    try:
+        return dechunked(reads, 65_536)
+    except GatewayError:
+        return None
+
+
+def head_memo(data: bytes) -> None:
+    """Two heads, cut apart at the first byte's place: the memo of one says nothing of the other that a parse does not
+    say."""
+    body = data[1:]
+    half = data[0] * len(body) // 256 if data else 0
+    first, second = body[:half], body[half:]
+    known = _request(first)
+    if known is None:
+        return
+    memo = HeadMemo(first[: known[1]], known[0])
+    for read in (first, second):
+        body_at = memo.match(read)
+        assert body_at or read is not first
+        if body_at:
+            parsed = _request(read)
+            assert parsed is not None
+            assert parsed[1] == body_at
+            parsed[0].headers.pop(b"content-length", None)
+            memo.request.headers.pop(b"content-length", None)
+            assert parsed[0] == memo.request
+
+
+def _request(data: bytes) -> tuple[RequestHead, int] | None:
+    head = Parsed()
+    parser = httptools.HttpRequestParser(head)
+    try:
+        found = HeadGuard(4096).feed(data)
+        if found is None:
+            return None
+        with contextlib.suppress(httptools.HttpParserUpgrade):
+            parser.feed_data(found[0])
+        checked = check_request_head(parser.get_method(), head.url, parser.get_http_version(), head.headers)
+    except (GatewayError, httptools.HttpParserError):
+        return None
+    # A head behind blank lines is no head to begin with for the memo, which knows the bytes of the head alone.
+    return (checked, len(found[0])) if data.startswith(found[0]) else None
+
+
+TARGET_LIST = (http1, sse, openai_call, openai_stream, openai_reply, dechunk, head_memo)
+TARGETS: dict[str, Callable[[bytes], None]] = {target.__name__: target for target in TARGET_LIST}
