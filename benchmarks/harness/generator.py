@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.harness.bench import Bench, FigureFailed
-from benchmarks.harness.process import free_port, pinned, running, wait_for_port
+from benchmarks.harness.process import Program, free_port, pinned, running, wait_for_port
 
 _START_SECONDS = 15.0
 _MARGIN_SECONDS = 90.0
@@ -51,10 +51,17 @@ def run_load(cores: tuple[int, ...], url: str, key: str, seconds: float, *option
 
 
 @contextmanager
-def fast_fake(bench: Bench, cores: tuple[int, ...], *options: str) -> Iterator[str]:
-    """`gateline fake --fast`; its origin."""
+def fast_fake_program(bench: Bench, cores: tuple[int, ...], *options: str) -> Iterator[tuple[Program, str]]:
+    """`gateline fake --fast` and its origin."""
     port = free_port()
     command = [sys.executable, "-m", "gateline", "fake", "--fast", "--port", str(port), *options]
     with running("gateline fake", command, cores, bench.folder("fake")) as program:
         wait_for_port(program, port, _START_SECONDS)
-        yield f"http://127.0.0.1:{port}"
+        yield program, f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def fast_fake(bench: Bench, cores: tuple[int, ...], *options: str) -> Iterator[str]:
+    """`gateline fake --fast`; its origin."""
+    with fast_fake_program(bench, cores, *options) as (_, origin):
+        yield origin

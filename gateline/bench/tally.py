@@ -12,31 +12,44 @@ from gateline.bench.record import UNIT_NS
 
 _MOST = 2**32  # units; what a sample holds
 _DIGITS = 3  # significant ones: a percentile is true to 0.1 %
+_WAITING = 4_194_304  # samples, 16 MiB, that may wait to be sorted in
 QUANTILES = (50.0, 90.0, 99.0, 99.9)
 
 
 class Spread:
-    """One kind of sample. Times in milliseconds."""
+    """One kind of sample. Times in milliseconds.
+
+    Samples are sorted in when somebody asks: while a load runs, each costs the core that it may share with the
+    generator ten times what keeping it costs.
+    """
 
     def __init__(self) -> None:
-        self._histogram = HdrHistogram(1, _MOST, _DIGITS)
+        self._sorted = HdrHistogram(1, _MOST, _DIGITS)
+        self._waiting = array("I")
 
     def add(self, samples: bytes) -> None:
-        """`samples` as in a `Tick`; equal ones are recorded together, which is most of them."""
-        values = array("I")
-        values.frombytes(samples)
-        for value, count in Counter(values).items():
-            self._histogram.record_value(max(value, 1), count)
+        """`samples` as in a `Tick`."""
+        self._waiting.frombytes(samples)
+        if len(self._waiting) > _WAITING:
+            self._sort()
+
+    def _sort(self) -> HdrHistogram:
+        """All there is; equal samples are recorded together."""
+        if self._waiting:
+            for value, count in Counter(self._waiting).items():
+                self._sorted.record_value(max(value, 1), count)
+            self._waiting = array("I")
+        return self._sorted
 
     @property
     def count(self) -> int:
-        return int(self._histogram.get_total_count())
+        return int(self._sort().get_total_count())
 
     def at(self, percent: float) -> float:
-        return float(self._histogram.get_value_at_percentile(percent)) * UNIT_NS / 1e6
+        return float(self._sort().get_value_at_percentile(percent)) * UNIT_NS / 1e6
 
     def most(self) -> float:
-        return float(self._histogram.get_max_value()) * UNIT_NS / 1e6
+        return float(self._sort().get_max_value()) * UNIT_NS / 1e6
 
     def summary(self) -> dict[str, float]:
         named = {f"p{quantile:g}": round(self.at(quantile), 4) for quantile in QUANTILES}

@@ -9,24 +9,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from gateline.formats.openai_error import explain
+from gateline.formats.openai_stencil import Stencil, stencil_of
 from gateline.formats.openai_usage import UsageObject, read_usage
 from gateline.model.errors import UpstreamBroken, UpstreamError
 from gateline.model.usage import Usage
-from gateline.wire.sse import EventSplitter, event_data, event_name, plain_data, write_event
+from gateline.wire.sse import MAX_EVENT, EventSplitter, event_data, event_name, plain_data, write_event
 
 DONE = b"data: [DONE]\n\n"
 
 _ABSENT = Raw(b"")  # Raw takes no part in unions: null arrives as the bytes of null
 _EMPTY = frozenset({b"null", b'""', b"[]", b"{}"})
 _KEY = b'"usage"'
-_USUAL = frozenset({b',"usage":null}', b',"usage":null,'})
+_NULLS = frozenset({b":null}", b":null,"})
+_LESSONS = 16  # events of as many stencils, and no more is learned from: such a stream has none that lasts
 # A comma or brace ahead of the quote proves that the quote is not inside a string: there it would have ended it.
 _ANY_USAGE = re.compile(rb'[{,]\s*"usage"\s*:')
 _NULL_USAGE = re.compile(rb'([{,])\s*"usage"\s*:\s*null\s*([,}])')
@@ -96,7 +98,20 @@ class StreamCodec:
     error: the stream is broken or reported an error; nothing of it passes from there on. Write an error event.
     """
 
-    __slots__ = ("_keep_usage", "_secret", "_splitter", "done", "error", "finished", "last", "usage", "visible")
+    __slots__ = (
+        "_keep_usage",
+        "_last_stencil",
+        "_lessons",
+        "_secret",
+        "_splitter",
+        "_usual",
+        "done",
+        "error",
+        "finished",
+        "last",
+        "usage",
+        "visible",
+    )
 
     def __init__(self, include_usage: bool, *, secret: str = "") -> None:
         """`include_usage`: the client asked for usage itself, so all bytes pass as they are. `secret`: the credential
@@ -104,6 +119,9 @@ class StreamCodec:
         self._keep_usage = include_usage
         self._secret = secret
         self._splitter = EventSplitter()
+        self._last_stencil: Stencil | None = None  # of the last event that was read
+        self._usual: Stencil | None = None  # of the last two, while the next may be another
+        self._lessons = _LESSONS
         self.visible = False
         self.finished = False
         self.done = False
@@ -113,21 +131,44 @@ class StreamCodec:
 
     def feed(self, data: bytes) -> bytes:
         """The bytes to relay now: whole events only, without `[DONE]`. Empty after `done` or `error`."""
+        usual = self._usual
+        if usual is not None and self._splitter.is_between:
+            relayed = usual.relay(data)
+            if relayed is not None:
+                return relayed
+        return self._feed(data)
+
+    def _feed(self, data: bytes) -> bytes:
         if self.done or self.error is not None:
             return b""
+        splitter = self._splitter
+        stop = len(data) - 2
+        if (
+            splitter.is_between
+            and data[:7] == b"data: {"
+            and data.find(b"\n") == stop <= MAX_EVENT - 2
+            and data[-1:] == b"\n"
+            and data.find(b"\r") < 0
+        ):
+            relayed = self._object(data, data[6:stop])
+        else:
+            relayed = b"".join(self._events(data))
+        if self.done or self.error is not None:
+            self._usual = None
+        return relayed
+
+    def _events(self, data: bytes) -> Iterator[bytes]:
+        """What passes for each event that `data` completes."""
         try:
             events = self._splitter.feed(data)
         except UpstreamBroken as error:
             self.error = error
-            return b""
-        if len(events) == 1:
-            return self._event(events[0])
-        relayed: list[bytes] = []
+            return
         for event in events:
-            relayed.append(self._event(event))
+            relayed = self._usual.relay(event) if self._usual is not None else None
+            yield self._event(event) if relayed is None else relayed
             if self.done or self.error is not None:
-                break
-        return b"".join(relayed)
+                return
 
     def end(self) -> str | None:
         """At the upstream's end: None if the stream was whole, else what is wrong with it, as `error` says too.
@@ -155,6 +196,10 @@ class StreamCodec:
                 self.done = True
                 self.last = event
                 return b""
+        return self._object(event, data)
+
+    def _object(self, event: bytes, data: bytes) -> bytes:
+        """An event whose data should be a JSON object."""
         try:
             chunk = _decode_chunk(data) if self.visible else _decode_first(data)
         except _UNREAD:
@@ -165,12 +210,22 @@ class StreamCodec:
         if choices:
             self._note(choices)
         usage = chunk.usage
-        if usage is UNSET:
-            return event
-        if usage is None:
-            return event if self._keep_usage else _without_null_usage(event, data)
+        if usage is UNSET or usage is None:
+            relayed = event if usage is UNSET or self._keep_usage else _without_null_usage(event, data)
+            if self._lessons and self.visible and not self.finished:
+                self._learn(event, relayed)
+            return relayed
         self.usage = usage.counts() or self.usage
         return event if choices or self._keep_usage else b""
+
+    def _learn(self, event: bytes, relayed: bytes) -> None:
+        """Of two events in a row with one stencil, the stencil is what a third will be held against."""
+        self._lessons -= 1
+        last, stencil = self._last_stencil, stencil_of(event, relayed)
+        self._last_stencil = stencil
+        if last is not None and stencil is not None and (last.before, last.behind) == (stencil.before, stencil.behind):
+            self._usual = stencil
+            self._lessons = _LESSONS
 
     def _note(self, choices: Sequence[_FirstChoice | _Choice]) -> None:
         for choice in choices:
@@ -214,10 +269,10 @@ def _without_null_usage(event: bytes, data: bytes) -> bytes:
     The caller has decoded a null at the top level. If the key is written exactly once, that is the one; an
     escaped letter could hide a second spelling of it. Otherwise the object is written again from its members.
     """
-    key = event.find(_KEY)
+    before, _, behind = event.partition(_KEY)
     plain = event.find(b"\\") < 0 or (event.find(b"\\u006") < 0 and event.find(b"\\u007") < 0)
-    if plain and event[key - 1 : key + 13] in _USUAL and event.find(_KEY, key + 13) < 0:
-        return event[: key - 1] + event[key + 12 :]
+    if plain and before[-1:] == b"," and behind[:6] in _NULLS and behind.find(_KEY) < 0:
+        return before[:-1] + behind[5:]
     match = _NULL_USAGE.search(event)
     if match is not None and plain and len(_ANY_USAGE.findall(event)) == 1:
         start, end = match.end(1), match.start(2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic_ns
+
 from gateline.formats.openai_error import reported_error
 from gateline.formats.openai_stream import StreamCodec
 from gateline.formats.openai_usage import is_json_object, usage_in_tail, usage_of_reply
@@ -21,7 +23,7 @@ async def relay(exchange: Exchange, lease: Lease, target: TargetRoute, clock: Cl
     """Raises UpstreamError when the reply is not what it should be; `exchange.has_started` says whether the client
     has seen any of it."""
     if lease.is_stream:
-        await _relay_stream(exchange, lease, target, clock)
+        await _Stream(exchange, lease, target, clock).run(target)
     else:
         await _relay_large(exchange, lease, target, clock)
 
@@ -37,6 +39,26 @@ def relay_whole(exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
         raise UpstreamError(failed.message, code=failed.code, param=failed.param)
     _note_usage(exchange, target, usage_of_reply(body))
     exchange.answer(lease.status, body, lease.lines)
+
+
+def refuse_kind(exchange: Exchange, lease: Lease, target: TargetRoute) -> UpstreamBroken:
+    """Why a reply cannot be relayed that is a stream where none was asked for, or none where one was: the client's
+    library would read an answer without content from it. What it cost is noted."""
+    if lease.is_stream:
+        return UpstreamBroken(f"{target.provider.name} answered with a stream, which was not asked for.")
+    if lease.complete:
+        _note_usage(exchange, target, usage_of_reply(lease.take()))
+    return UpstreamBroken(f"{target.provider.name} answered without a stream, which was asked for.")
+
+
+def late(exchange: Exchange, target: TargetRoute) -> UpstreamTimeout:
+    """The attempt, or the call with all of its attempts, has taken all the time it may."""
+    if exchange.ends_at < exchange.call_ends_at:
+        return UpstreamTimeout(
+            f"{target.provider.name} was still answering after {target.provider.total_timeout:g} s, all it may take."
+        )
+    seconds = exchange.router.snapshot.server.request_timeout
+    return UpstreamTimeout(f"The call took longer than the {seconds:g} s a call may (server.request_timeout).")
 
 
 async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock) -> None:
@@ -67,50 +89,97 @@ async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, cl
             _check(exchange, target, clock, idle_at)
 
 
-async def _relay_stream(exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock) -> None:
-    """Events pass whole, each when its last byte has come. `[DONE]` is kept for after the record."""
-    call, connection = exchange.call, exchange.connection
-    assert call is not None
-    codec = StreamCodec(call.include_usage, secret=target.provider.api_key)
-    idle = target.provider.idle_timeout
-    held = b""
-    hold_until = clock.now + _HELD_SECONDS
-    idle_at = clock.now + idle
-    exchange.wake_at = min(hold_until, idle_at)
-    while not codec.done:
-        piece = b""
-        if lease.size and connection.writable:
-            piece = codec.feed(lease.take())
-            if lease.is_paused:
-                lease.resume()
-            exchange.wake_at = idle_at = clock.now + idle
-        elif lease.failure is not None and not lease.size:
-            codec.error = lease.failure
-        elif lease.complete and not lease.size:
-            codec.end()
-        else:
-            await exchange.flow.park()
-            if connection.gone or clock.now > exchange.ends_at or clock.now > idle_at:
-                _check(exchange, target, clock, idle_at)
-        if not exchange.has_started:
-            held += piece
+class _Stream:
+    """A stream on its way to the client. Events pass whole, each when its last byte has come; `[DONE]` is kept for
+    after the record. The coroutine is there for all that may happen, `arrive` for what nearly always does."""
+
+    __slots__ = ("_clock", "_codec", "_exchange", "_held", "_hold_until", "_idle", "_idle_at", "_lease")
+
+    def __init__(self, exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock) -> None:
+        call = exchange.call
+        assert call is not None
+        self._exchange = exchange
+        self._lease = lease
+        self._clock = clock
+        self._codec = StreamCodec(call.include_usage, secret=target.provider.api_key)
+        self._held = b""
+        self._hold_until = clock.now + _HELD_SECONDS
+        self._idle = target.provider.idle_timeout
+        self._idle_at = clock.now + self._idle
+
+    def arrive(self, piece: bytes) -> None:
+        """Relays a piece in the callback that brought it. The coroutine waits meanwhile, and is woken only when this
+        was the stream's end."""
+        exchange, codec = self._exchange, self._codec
+        if not exchange.connection.writable:
+            lease = self._lease
+            lease.tap = None
+            lease.chunks.append(piece)
+            lease.size = len(piece)
+            return
+        began = monotonic_ns()
+        events = codec.feed(piece)
+        if events:
+            exchange.write(events)
+        exchange.wake_at = self._idle_at = self._clock.now + self._idle
+        flow = exchange.flow
+        flow.busy += monotonic_ns() - began
+        if codec.done or codec.error is not None:
+            flow.wake()
+
+    async def run(self, target: TargetRoute) -> None:
+        exchange, lease, codec = self._exchange, self._lease, self._codec
+        exchange.wake_at = min(self._hold_until, self._idle_at)
+        while not codec.done and codec.error is None:
             piece = b""
-            if held and codec.error is None and (codec.visible or len(held) > _HELD_BYTES or clock.now > hold_until):
-                exchange.start(lease.status, lease.lines)
-                piece, held = held, b""
+            if lease.size and exchange.connection.writable:
+                piece = codec.feed(lease.take())
+                if lease.is_paused:
+                    lease.resume()
+                exchange.wake_at = self._idle_at = self._clock.now + self._idle
+            elif lease.failure is not None and not lease.size:
+                codec.error = lease.failure
+            elif lease.complete and not lease.size:
+                codec.end()
             else:
-                exchange.wake_at = min(hold_until, idle_at) if clock.now <= hold_until else idle_at
-        if piece:
-            exchange.write(piece)
+                await self._wait(target)
+            if not exchange.has_started:
+                self._hold(piece)
+            elif piece:
+                exchange.write(piece)
+        lease.is_over = codec.done
+        _note_usage(exchange, target, codec.usage)
         if codec.error is not None:
-            break
-    lease.is_over = codec.done
-    _note_usage(exchange, target, codec.usage)
-    if codec.error is not None:
-        raise codec.error
-    if not exchange.has_started:
-        exchange.start(lease.status, lease.lines)
-    exchange.hold(held + codec.last)
+            raise codec.error
+        if not exchange.has_started:
+            exchange.start(lease.status, lease.lines)
+        exchange.hold(self._held + codec.last)
+
+    async def _wait(self, target: TargetRoute) -> None:
+        exchange, lease, codec, clock = self._exchange, self._lease, self._codec, self._clock
+        if exchange.has_started and not lease.size:
+            lease.tap = self.arrive
+        try:
+            await exchange.flow.park()
+        finally:
+            lease.tap = None
+        if codec.done or codec.error is not None:
+            return  # `arrive` saw the end
+        if exchange.connection.gone or clock.now > exchange.ends_at or clock.now > self._idle_at:
+            _check(exchange, target, clock, self._idle_at)
+
+    def _hold(self, piece: bytes) -> None:
+        """Keeps what nobody would see yet, so that another target can still take over; not more of it, nor longer,
+        than is good."""
+        exchange, codec, now = self._exchange, self._codec, self._clock.now
+        self._held += piece
+        is_due = codec.visible or len(self._held) > _HELD_BYTES or now > self._hold_until
+        if self._held and codec.error is None and is_due:
+            exchange.start(self._lease.status, self._lease.lines)
+            exchange.write(self._held)
+            self._held = b""
+        else:
+            exchange.wake_at = min(self._hold_until, self._idle_at) if now <= self._hold_until else self._idle_at
 
 
 def _check(exchange: Exchange, target: TargetRoute, clock: Clock, idle_at: float) -> None:
@@ -118,7 +187,7 @@ def _check(exchange: Exchange, target: TargetRoute, clock: Clock, idle_at: float
     exchange.check()
     now = clock.now
     if now > exchange.ends_at:
-        raise UpstreamTimeout(f"The call took longer than a call may: {target.provider.name} was still answering.")
+        raise late(exchange, target)
     if now > idle_at and exchange.connection.writable:
         raise UpstreamTimeout(f"{target.provider.name} sent nothing for {target.provider.idle_timeout:g} s.")
 

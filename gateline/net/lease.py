@@ -7,6 +7,8 @@ set, else when the reply is whole or has failed. A reply is large when it is, or
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gateline.model.errors import UpstreamError
 from gateline.net.flow import Flow
 
@@ -18,7 +20,9 @@ class Lease:
     """Times are monotonic nanoseconds, 0 until they happen. `queue` and `engine_cpu` are what an engine reports.
     `headers` has lower-case names, and only those that somebody here reads; `lines` are those that pass to the client,
     ready to write. `length` is the body's when the upstream says it and sends it uncoded. `is_over` is set by whoever
-    reads: the format says that nothing follows; `is_paused` says that no bytes come before `resume`."""
+    reads: the format says that nothing follows; `is_paused` says that no bytes come before `resume`. `tap` is set by
+    whoever reads a stream and has taken all of it: a carrier that can may give it the next piece right away, in place
+    of keeping it and waking the flow."""
 
     __slots__ = (
         "chunks",
@@ -39,6 +43,7 @@ class Lease:
         "sent_at",
         "size",
         "status",
+        "tap",
     )
 
     def __init__(self) -> None:
@@ -63,6 +68,7 @@ class Lease:
         self.last_byte_at = 0
         self.queue = 0
         self.engine_cpu = 0
+        self.tap: Callable[[bytes], None] | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, by its lower-case name."""

@@ -9,8 +9,8 @@ _SHARED = bytearray(65_536)
 
 
 class SmallReads(asyncio.BufferedProtocol):
-    """Takes a transport over from its protocol for as long as a large reply lasts. The loop's own reads are 256 KiB,
-    and each costs its size twice: what a client takes slowly would be held in pieces of a quarter megabyte."""
+    """Takes a transport over from its protocol when a large reply begins, and for good. The loop's own reads are
+    256 KiB, and each costs its size twice: what a client takes slowly would be held in pieces of a quarter megabyte."""
 
     __slots__ = ("_lost", "_received")
 

@@ -13,7 +13,9 @@ from gateline.model.errors import UpstreamBroken, UpstreamError, UpstreamUnreach
 from gateline.net.flow import Flow
 from gateline.net.lease import COLLECT, HIGH_WATER, Lease
 from gateline.net.small_reads import SmallReads
+from gateline.wire.chunked import whole_chunks
 from gateline.wire.inflate import CodingError, Inflater
+from gateline.wire.reply_fault import reply_fault
 from gateline.wire.reply_shape import SHAPES, ReplyShape, learn
 
 if TYPE_CHECKING:
@@ -30,7 +32,9 @@ class UpstreamConnection(asyncio.Protocol, Lease):
     """A connection of one pool. Leased while `flow` is set; anything that arrives otherwise closes it."""
 
     __slots__ = (
+        "_aligned",
         "_barren",
+        "_between",
         "_bypassed",
         "_fed",
         "_fields",
@@ -41,6 +45,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         "_missing",
         "_parser",
         "_pieces",
+        "_reads_small",
         "_settling",
         "_spare",
         "idle_since",
@@ -67,9 +72,12 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         self._keep = False
         self._spare = False
         self._settling = False
+        self._reads_small = False
         self._missing = 0
         self._pieces = 0
         self._barren = 0  # bytes since the last that were of the body
+        self._between = False  # the parser has seen a chunk's end, or a chunked reply's head, and no size line since
+        self._aligned = False  # nor anything else: it need not see chunks that come whole
         self._inflater: Inflater | None = None
         self._fields: dict[bytes, bytes] = {}
         self.on_header = self._fields.setdefault
@@ -121,8 +129,6 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         self.flow = None
         transport = self.transport
         if transport is not None and self.complete and self._keep and not self._spare and self.failure is None:
-            if self._bypassed:
-                self._read_through(self)
             self.pool.give(self, transport)
         else:
             self.abort()
@@ -167,6 +173,9 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
+        if self._aligned and self.tap is not None and (body := whole_chunks(data)):
+            self.tap(body)
+            return
         flow = self.flow
         if flow is None or self.complete or self.failure is not None:
             self._receive_unasked(data)
@@ -184,7 +193,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if not self.complete:
-                self.fail(_broken(error))
+                self.fail(reply_fault(error))
                 return
             self._note_spare()  # what is behind a whole reply is not part of it
         if len(chunks) > before:
@@ -200,6 +209,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             self.last_byte_at = monotonic_ns() if fed else self.first_byte_at
             flow.wake()
         elif self.is_stream:
+            self._aligned = self._between and data[-1] == 0x0A and self._inflater is None
             if self.size > HIGH_WATER:
                 self._pause()
             flow.wake()
@@ -213,7 +223,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             # Of known length and uncoded: the rest is body whatever it holds, and the parser would only copy it.
             self._missing = self.length - self.size
             self._bypassed = True
-            self._read_through(SmallReads(self.data_received, self.connection_lost))
+            self._read_in_small_pieces()
         if self.size > HIGH_WATER:
             self._pause()
         flow.wake()
@@ -277,10 +287,12 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         if self.flow is None:
             self.abort()
 
-    def _read_through(self, protocol: asyncio.BaseProtocol) -> None:
+    def _read_in_small_pieces(self) -> None:
+        """From now on: where one reply was large the next may be, and its first read would be a large one."""
         transport = self.transport
-        if transport is not None and not transport.is_closing():
-            transport.set_protocol(protocol)
+        if not self._reads_small and transport is not None and not transport.is_closing():
+            self._reads_small = True
+            transport.set_protocol(SmallReads(self.data_received, self.connection_lost))
             if not self.is_paused:  # the loop decides how it reads when reading starts
                 transport.pause_reading()
                 transport.resume_reading()
@@ -290,12 +302,9 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             self.is_paused = True
             self.transport.pause_reading()
 
-    def eof_received(self) -> bool:
-        return False
-
     def connection_lost(self, exc: Exception | None) -> None:
-        self.transport = None
         self.pool.forget(self)
+        self.transport = None
         if self.flow is None or self.complete or self.failure is not None:
             return
         if self.status and not self._framed and exc is None:
@@ -323,8 +332,8 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             flow.wake()
 
     # --- parser callbacks -------------------------------------------------------------------------------------------
-    # `on_header` and `on_body` are methods of a dict and of a list: no frame of ours for each header, or for each chunk
-    # of a stream. Of a header that comes twice the first value counts.
+    # `on_header` and `on_body` are methods of a dict and of a list: no frame of ours for each header or piece. Of a
+    # header that comes twice the first value counts.
 
     def on_headers_complete(self) -> None:
         if self.complete:
@@ -363,16 +372,24 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         transfer = self._fields.get(shape.transfer or b"", b"")
         coding = self._fields.get(shape.coding or b"", b"")
         if transfer[-7:].lower() == b"chunked":
-            self._framed = True
+            self._framed = self._between = True
         if coding and coding.lower() != b"identity":
             try:
                 self._inflater = Inflater(coding)
             except CodingError as error:
                 raise UpstreamBroken(str(error)) from None
             self.length = None
+            self._read_in_small_pieces()  # of a read 200 times its bytes may come out
+
+    def on_chunk_header(self) -> None:
+        self._between = False
+
+    def on_chunk_complete(self) -> None:
+        self._between = True
 
     def on_message_complete(self) -> None:
         self._fields.clear()
+        self._between = False
         if self.status:  # else it was an informational reply: the real one follows
             self.complete = True
 
@@ -380,13 +397,3 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         if self._inflater is not None and not self._inflater.finished:
             raise UpstreamBroken(_CUT)
         self.complete = True
-
-
-def _broken(error: Exception) -> UpstreamError:
-    """What the parser's complaint means: what one of our own callbacks raised, or bytes that are no reply."""
-    if isinstance(error, httptools.HttpParserCallbackError):
-        cause = error.__cause__ or error.__context__
-        return cause if isinstance(cause, UpstreamError) else UpstreamBroken("The upstream's reply is broken.")
-    if isinstance(error, httptools.HttpParserUpgrade):
-        return UpstreamBroken("The upstream switched protocols without being asked to.")
-    return UpstreamBroken("The upstream's reply is not valid HTTP/1.1.")

@@ -18,20 +18,23 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class EventSplitter:
-    """Collects bytes and gives back whole events. Blank lines ahead of an event count as its own."""
+    """Collects bytes and gives back whole events. Blank lines ahead of an event count as its own.
 
-    __slots__ = ("_between", "_pending", "_scanned", "_skip_lf")
+    is_between: nothing is held back, the usual state: a whole event with its LF ends need not go through `feed`.
+    """
+
+    __slots__ = ("_pending", "_scanned", "_skip_lf", "is_between")
 
     def __init__(self) -> None:
         self._pending = bytearray()
         self._scanned = 0
         self._skip_lf = False
-        self._between = True  # nothing is held back: the usual state, in which whole events need no buffer
+        self.is_between = True
 
     def feed(self, data: bytes) -> list[bytes]:
         """Raises UpstreamBroken when an event grows over 1 MiB."""
         # `find` and not `in`, which first takes what it looks for for a number, and of one byte where that will do.
-        if self._between and data.find(b"\r") < 0:
+        if self.is_between and data.find(b"\r") < 0:
             last = len(data) - 2
             if 0 < last <= MAX_EVENT - 2:
                 if data.find(b"\n") == last and data[-1:] == b"\n":
@@ -69,7 +72,7 @@ class EventSplitter:
         found = None  # a match holds the buffer, and a held buffer cannot shrink
         del pending[:start]
         self._scanned = len(pending)
-        self._between = not pending and not self._skip_lf
+        self.is_between = not pending and not self._skip_lf
         if len(pending) > MAX_EVENT:
             raise _too_large()
         return events

@@ -171,6 +171,52 @@ def test_the_answer_assembled_is_the_answer_sent(pieces: list[tuple[str, int]], 
     assert (codec.usage, codec.error) == (Usage(3, 4, 1), None)
 
 
+CONTENTS = st.text(max_size=6) | st.sampled_from(['"', "\\", "\n", "", "a" * 300, '","usage":null', "}"])
+
+
+@given(
+    st.lists(CONTENTS, min_size=3, max_size=12),
+    st.sampled_from([NONE, None]),
+    st.booleans(),
+    st.booleans(),
+    st.none() | st.tuples(st.integers(0, 20), st.integers(0, 400), st.integers(0, 400), st.binary(max_size=3)),
+)
+def test_events_with_one_stencil_pass_as_if_each_was_read(
+    contents: list[str], usage: object, include_usage: bool, escape: bool, damage: tuple[int, int, int, bytes] | None
+) -> None:
+    """A stream whose events differ in their text alone, read event by event, relays and learns what it does in one
+    read; also when one of its events is damaged anywhere."""
+    fields = [{**HEAD, "choices": [{"index": 0, "delta": {"content": text}}]} for text in ["a", "a", "b", *contents]]
+    if usage is None:
+        fields = [{**each, "usage": None} for each in fields]
+    events = [event(json.dumps(each, separators=(",", ":"), ensure_ascii=escape).encode()) for each in fields]
+    events += [event(chunk({}, "stop", usage=usage)), event(chunk(usage=USAGE)), DONE]
+    if damage is not None:
+        which, start, end, put = damage
+        hurt = events[which % len(events)]
+        events[which % len(events)] = hurt[:start] + put + hurt[end:]
+    whole, codec = run(b"".join(events), [], include_usage)
+    edges = list(itertools.accumulate(len(each) for each in events))
+    relayed, other = run(b"".join(events), edges, include_usage)
+    assert (relayed, facts(other)) == (whole, facts(codec))
+
+
+@pytest.mark.parametrize("include_usage", [True, False])
+def test_a_stencil_is_held_against_every_byte(include_usage: bool) -> None:
+    """Behind events with one stencil, an event with any of its bytes changed or missing is judged on its own."""
+    usual = event(chunk({"content": "abc"}, usage=None))
+    for at in range(len(usual) - 2):
+        for put in (b"", b'"', b"\\", b"\n", b"\x01", b"7", b"}"):
+            last = usual[:at] + put + usual[at + 1 :]
+            codec, fresh = StreamCodec(include_usage), StreamCodec(include_usage)
+            for _ in range(3):
+                codec.feed(usual)
+            fresh.feed(usual)
+            assert codec.feed(last) == fresh.feed(last), last
+            assert codec.feed(DONE) == fresh.feed(DONE)
+            assert facts(codec) == facts(fresh)
+
+
 @pytest.mark.parametrize(
     ("choice", "visible"),
     [
