@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
@@ -11,15 +12,17 @@ from typing import TypeVar, cast
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from gateline.model.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from gateline.model.errors import Unavailable, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from gateline.model.snapshot import Provider
 from gateline.net.dns import Resolver
 from gateline.net.egress import EgressPolicy, is_address
+from gateline.net.race import connect_first
 from gateline.net.tls import ResumingContext, client_context
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
 _PROXY_HEAD = 16_384
+_OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE})  # ours: it says nothing about the upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,8 @@ class Connector:
             self.context(provider).remember(provider.host, transport.get_extra_info("ssl_object"))
 
     async def connect(self, provider: Provider, make: Callable[[], P]) -> P:
-        """A connected protocol. Raises UpstreamError saying which step failed; never an OSError."""
+        """A connected protocol. Raises UpstreamError saying which step failed, or Unavailable when this process may
+        open nothing more; never an OSError."""
         try:
             async with asyncio.timeout(provider.connect_timeout):
                 protocol = await self._connect(provider, make)
@@ -84,6 +88,10 @@ class Connector:
         except ssl.SSLError as error:
             raise UpstreamUnreachable(f"TLS with {provider.host}:{provider.port} failed: {error.reason}.") from None
         except OSError as error:
+            if error.errno in _OUT_OF_FILES:
+                raise Unavailable(
+                    "No file descriptor is left for a connection to an upstream: try again shortly.", retry_after=1
+                ) from None
             reason = error.strerror or str(error) or type(error).__name__
             raise UpstreamUnreachable(f"Cannot connect to {provider.host}:{provider.port}: {reason}.") from None
         self.connects += 1
@@ -95,18 +103,19 @@ class Connector:
         if proxy is not None:
             return await self._through_proxy(provider, proxy, tls, make)
         addresses = await self._resolver.resolve(provider.host)
-        last: OSError | None = None
         for address in addresses:
-            self.egress.check(address, host=provider.host)
-            try:
-                _, protocol = await self._loop.create_connection(
-                    make, address, provider.port, ssl=tls, server_hostname=provider.host if tls else None
-                )
-            except OSError as error:
-                last = error
-            else:
-                return protocol
-        raise last or OSError("no address")
+            self.egress.check(address, host=provider.host)  # all of them: each may be the one that answers
+        name = provider.host if tls else None
+        if len(addresses) == 1:
+            _, protocol = await self._loop.create_connection(
+                make, addresses[0], provider.port, ssl=tls, server_hostname=name
+            )
+            return protocol
+        address, sock = await connect_first(self._loop, addresses, provider.port)
+        if address != addresses[0]:
+            self._resolver.prefer(provider.host, address)
+        _, protocol = await self._loop.create_connection(make, sock=sock, ssl=tls, server_hostname=name)
+        return protocol
 
     async def _through_proxy(
         self, provider: Provider, proxy: Proxy, tls: ssl.SSLContext | None, make: Callable[[], P]

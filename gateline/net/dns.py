@@ -6,9 +6,12 @@ import asyncio
 import socket
 from dataclasses import dataclass, field
 
+from gateline.net.race import interleave
+
 _FRESH = 30.0  # seconds an answer is used without asking again
 _STALE = 600.0  # seconds an old answer still serves while the resolver is silent
 _ENTRIES = 4_096
+_ADDRESSES = 16  # of one name: what a connect may try
 
 
 @dataclass(slots=True)
@@ -27,7 +30,7 @@ class Resolver:
         self._asking: dict[str, asyncio.Task[list[str]]] = {}
 
     async def resolve(self, host: str) -> list[str]:
-        """Addresses of `host`, best first. Raises OSError when there are none."""
+        """Addresses of `host`, best first, families in turns, at most 16. Raises OSError when there are none."""
         answer = self._answers.get(host)
         now = self._loop.time()
         if answer is None or now - answer.at > _STALE:
@@ -37,6 +40,12 @@ class Resolver:
             answer.refreshing = self._ask(host)
             answer.refreshing.add_done_callback(lambda _: self._refreshed(answer))
         return answer.addresses
+
+    def prefer(self, host: str, address: str) -> None:
+        """The others before it did not answer in time: until the next look-up it comes first."""
+        answer = self._answers.get(host)
+        if answer is not None and address in answer.addresses:
+            answer.addresses = [address, *(other for other in answer.addresses if other != address)]
 
     def _refreshed(self, answer: _Answer) -> None:
         answer.refreshing = None  # on failure the old answer goes on serving until it is stale
@@ -59,7 +68,7 @@ class Resolver:
             found = await self._loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         except UnicodeError:
             raise OSError(f"{host!r} is not a host name") from None
-        addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+        addresses = interleave(list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found)))[:_ADDRESSES]
         if not addresses:
             raise OSError(f"{host} has no address")
         self._answers.pop(host, None)

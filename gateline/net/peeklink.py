@@ -48,7 +48,8 @@ class PeekLink:
             self._sock.sendmsg([message], beside, 0, self._peer)
         except OSError:
             return None  # it is not there, or its queue is full
-        question = self._waiting[number] = Question(number, flow)
+        spool.is_shared = True
+        question = self._waiting[number] = Question(number, flow, spool)
         return question
 
     def forget(self, question: Question) -> None:
@@ -69,15 +70,17 @@ class PeekLink:
             question = self._waiting.pop(answer.id, None)
             if question is not None:
                 question.answer = answer
+                question.spool.is_shared = False
                 question.flow.wake()
 
 
 class Question:
-    """Answered when `answer` is set; its flow is woken then."""
+    """Answered when `answer` is set; its flow is woken then. Until then the other process may look at the spool."""
 
-    __slots__ = ("answer", "flow", "number")
+    __slots__ = ("answer", "flow", "number", "spool")
 
-    def __init__(self, number: int, flow: Flow) -> None:
+    def __init__(self, number: int, flow: Flow, spool: Spool) -> None:
         self.number = number
         self.flow = flow
+        self.spool = spool
         self.answer: FromPeeker | None = None

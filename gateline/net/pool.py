@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from gateline.model.errors import Unavailable, UpstreamError, UpstreamUnreachable
+from gateline.model.errors import GatewayError, Unavailable, UpstreamUnreachable
 from gateline.model.snapshot import Provider
 from gateline.net.clock import Clock
 from gateline.net.connect import Connector
@@ -24,13 +24,13 @@ class Dial:
 
     def __init__(self, pool: OriginPool, flow: Flow) -> None:
         self.connection: UpstreamConnection | None = None
-        self.failure: UpstreamError | None = None
+        self.failure: GatewayError | None = None
         self._task = asyncio.get_running_loop().create_task(self._run(pool, flow))
 
     async def _run(self, pool: OriginPool, flow: Flow) -> None:
         try:
             self.connection = await pool.open()
-        except UpstreamError as error:
+        except GatewayError as error:
             self.failure = error
         except Exception as error:  # noqa: BLE001 - the task's boundary: whoever waits must be told, whatever it was
             self.failure = UpstreamUnreachable(f"Connecting failed in an unforeseen way ({type(error).__name__}).")
@@ -97,20 +97,23 @@ class OriginPool:
         if connection.leased:
             connection.leased = False
             self.busy -= 1
+        if connection.served == 1:
+            self._connector.remember_session(self.provider, transport)
         idle = self.idle
         if len(idle) >= _IDLE or self.closed:
             transport.close()
             return
-        if connection.served == 1:
-            self._connector.remember_session(self.provider, transport)
         connection.idle_since = self._clock.now
         idle.append(connection)
 
     def forget(self, connection: UpstreamConnection) -> None:
-        """The connection carries no request any more."""
+        """The connection carries no request any more, and will carry none."""
         if connection.leased:
             connection.leased = False
             self.busy -= 1
+            transport = connection.transport
+            if transport is not None and connection.served == 1:
+                self._connector.remember_session(self.provider, transport)
 
     def sweep(self, now: float) -> None:
         """Closes what has been idle too long; the oldest lie on the left."""

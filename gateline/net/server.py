@@ -1,8 +1,8 @@
 """The client's side of the wire: one HTTP/1.1 connection, from bytes to requests and back.
 
-What it knows: heads, bodies, keep-alive, pipelining, deadlines, back-pressure, and how to end a connection so that the
-last answer is seen. What a request means is its handler's business. The parser is fed heads only, one request at a
-time; bodies are cut here, so nothing of a next request is ever parsed while one runs.
+What it knows: heads, keep-alive, pipelining, deadlines, back-pressure, and how to end a connection so that the last
+answer is seen. What a request means is its handler's business. The parser is fed heads only, one request at a time;
+bodies are cut here and in `incoming.py`, so nothing of a next request is ever parsed while one runs.
 """
 
 from __future__ import annotations
@@ -12,24 +12,25 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
-import httptools
-
-from gateline.model.errors import BadWire, GatewayError, HeadTooLarge, TooLarge, TooSlow
+from gateline.model.errors import GatewayError, TooLarge, TooSlow
 from gateline.model.snapshot import Server
 from gateline.net.flow import Flow
+from gateline.net.incoming import ChunkedBody, FixedBody, IncomingBody
 from gateline.net.service import Service
-from gateline.net.spool import Spool, gather
-from gateline.wire.dechunk import Dechunker
+from gateline.net.spool import Spool
+from gateline.net.tls import end_writing
 from gateline.wire.head_memo import HeadMemo
-from gateline.wire.http1 import HeadGuard, RequestHead, check_request_head
+from gateline.wire.http1 import HeadGuard, RequestHead
+from gateline.wire.http1_read import read_request_head
 
 _PIPELINED = 65_536  # bytes of later requests kept while one runs
 _LINGER_BYTES = 1_048_576
 _LINGER_SECONDS = 2.0
-_UNASKED_BODY = 262_144  # bytes of a body taken before its handler asks for it
+_FIRST_REQUEST_SECONDS = 1.0  # while the worker drains
 _BODY_RATE = 65_536  # bytes a second below which a body counts as slow, beyond `body_timeout`
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _NOTSENT_LOWAT = 65_536
+_RESET = b"\1\0\0\0\0\0\0\0"  # struct linger: on, for no time
 
 HEAD, BODY, BUSY, LINGER, CLOSED = range(5)
 
@@ -43,33 +44,10 @@ class ClientConnection(asyncio.Protocol):
     `gone`, `writable`, and is told of every change through `flow`."""
 
     __slots__ = (
-        "_dechunker",
-        "_guard",
-        "_headers",
-        "_in_head",
-        "_linger_left",
-        "_memo",
-        "_parser_url",
-        "_paused",
-        "_pending",
-        "_transport",
-        "_unsent",
-        "_unwritable_since",
-        "body",
-        "body_complete",
-        "body_started",
-        "deadline",
-        "failure",
-        "flow",
-        "gone",
-        "poisoned",
-        "request",
-        "service",
-        "stage",
-        "wants_body",
-        "writable",
-        "write",
-    )
+        "_guard", "_in_head", "_incoming", "_linger_left", "_memo", "_pending", "_transport", "_undelivered",
+        "_unsent", "_unwritable_since", "body", "body_complete", "body_started", "deadline", "failure", "flow",
+        "gone", "poisoned", "request", "service", "stage", "writable", "write",
+    )  # fmt: skip
 
     request: RequestHead
     body: bytes | bytearray | Spool
@@ -84,7 +62,6 @@ class ClientConnection(asyncio.Protocol):
         self.body_complete = False
         self.body_started = 0.0
         self.failure: GatewayError | None = None
-        self.wants_body = False
         self.poisoned = False  # nothing after this request may be read: answer it and close
         self.deadline = 0.0
         self._transport: asyncio.Transport | None = None
@@ -94,12 +71,10 @@ class ClientConnection(asyncio.Protocol):
         self._guard = HeadGuard(service.limits.head_bytes)
         self._in_head = False
         self._memo: HeadMemo | None = None
-        self._dechunker: Dechunker | None = None
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._parser_url = b""
-        self._paused = False
+        self._incoming: IncomingBody | None = None  # while the stage is BODY
         self._unwritable_since = 0.0
         self._linger_left = 0
+        self._undelivered = -1  # bytes of a body that is not wanted and has not come yet, below 0 when unknown
         self._unsent = 0
 
     # --- transport callbacks ----------------------------------------------------------------------------------------
@@ -130,13 +105,11 @@ class ClientConnection(asyncio.Protocol):
             else:
                 self._read_head(data)
         elif stage == BODY:
-            self._read_body(data)
+            cast("IncomingBody", self._incoming).feed(data)
         elif stage == BUSY:
             self._keep(data)
         elif stage == LINGER:
-            self._linger_left -= len(data)
-            if self._linger_left < 0:
-                self.abort()
+            self._discard(len(data))
 
     def eof_received(self) -> bool:
         """A client that ends its side is gone: it reads no answer that matters (and nothing says that it would)."""
@@ -148,6 +121,7 @@ class ClientConnection(asyncio.Protocol):
         self.service.count(-1)
         self.service.connections.discard(self)
         self._transport = None
+        self._incoming = None
         self.write = _write_nowhere
         self._lose()
         self.stage = CLOSED
@@ -163,12 +137,6 @@ class ClientConnection(asyncio.Protocol):
 
     # --- reading a head ---------------------------------------------------------------------------------------------
 
-    def on_url(self, url: bytes) -> None:
-        self._parser_url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
-
     def _read_head(self, data: bytes) -> None:
         try:
             found = self._guard.feed(data)
@@ -176,7 +144,7 @@ class ClientConnection(asyncio.Protocol):
                 self._await_rest_of_head()
                 return
             head, rest = found
-            self.request = self._parse(head, self.service.limits)
+            self.request = read_request_head(head, self.service.limits.head_count)
         except GatewayError as error:
             self._refuse(error)
             return
@@ -202,22 +170,6 @@ class ClientConnection(asyncio.Protocol):
             self._in_head = True
             self.deadline = self.service.clock.now + self.service.limits.head_timeout
 
-    def _parse(self, head: bytes, limits: Server) -> RequestHead:
-        """Raises GatewayError for whatever is not a request that we answer."""
-        headers: list[tuple[bytes, bytes]] = []
-        self._headers = headers
-        self._parser_url = b""
-        parser = httptools.HttpRequestParser(self)
-        try:
-            parser.feed_data(head)
-        except httptools.HttpParserUpgrade:
-            pass  # `Upgrade:` is ignored and the request served as HTTP/1.1; CONNECT and PRI fall to the method check
-        except httptools.HttpParserError as error:
-            raise BadWire(f"The request is not valid HTTP/1.1: {error}.") from None
-        if len(headers) > limits.head_count:
-            raise HeadTooLarge(f"The request has more than {limits.head_count} header fields.")
-        return check_request_head(parser.get_method(), self._parser_url, parser.get_http_version(), headers)
-
     def _refuse(self, error: GatewayError) -> None:
         """Answers what never became a request, and ends the connection."""
         self.stage = BUSY
@@ -227,88 +179,54 @@ class ClientConnection(asyncio.Protocol):
     # --- reading a body ---------------------------------------------------------------------------------------------
 
     def _start_body(self, rest: bytes, limits: Server) -> None:
+        """`rest` is not exactly the body: too little of it, too much, or in chunks."""
         request = self.request
-        self.wants_body = False
         length = request.content_length or 0
-        if request.chunked:
-            self.body = b""
-            self.body_complete = False
-            self._dechunker = Dechunker(limits.body_bytes)
-            self.stage = BODY
-            if rest:
-                self._read_body(rest)
-        elif length > limits.body_bytes:
-            self.body = b""
-            self.body_complete = False
+        self.body_started = self.service.clock.now
+        self.body = b""
+        self.body_complete = False
+        if length > limits.body_bytes:
             self.poisoned = True
+            self._undelivered = length - len(rest)
             self.failure = TooLarge(
                 f"The request body has {length} bytes, over the limit of {limits.body_bytes}: send less, or raise "
                 "server.body_bytes."
             )
-        elif len(rest) == length:
-            self.body = rest
-            self.body_complete = True
-        elif len(rest) > length:
-            self.body = rest[:length]
-            self.body_complete = True
-            self._keep(rest[length:])
+        elif len(rest) >= length and not request.chunked:
+            self.complete_body(rest[:length], rest[length:])
         else:
-            self.body = gather(length)
-            self.body.extend(rest)
-            self.body_complete = False
+            assert self._transport is not None
             self.stage = BODY
-        self.body_started = self.service.clock.now
+            self._incoming = incoming = (
+                ChunkedBody(self, self._transport, limits.body_bytes)
+                if request.chunked
+                else FixedBody(self, self._transport, length)
+            )
+            if rest:
+                incoming.feed(rest)
 
     def want_body(self) -> None:
         """The handler waits for the body: the client is told to send it, and the body's deadline starts."""
-        self.wants_body = True
         self.body_started = self.service.clock.now
-        if self.request.expect_continue and not self.body_complete and not self.body:
-            self.write(_CONTINUE)
-        if self._paused:
-            self._paused = False
-            if self._transport is not None:
-                self._transport.resume_reading()
+        incoming = self._incoming
+        if incoming is not None:
+            if self.request.expect_continue and not incoming.received:
+                self.write(_CONTINUE)
+            incoming.want()
 
-    def _read_body(self, data: bytes) -> None:
-        dechunker = self._dechunker
-        if self.failure is not None:
-            return  # what follows a refused body is dropped; the connection closes after the answer
-        if dechunker is not None:
-            try:
-                dechunker.feed(data)
-            except GatewayError as error:
-                self._fail_body(error)
-                return
-            self.body = dechunker.body
-            if dechunker.complete:
-                rest = dechunker.rest
-                self._dechunker = None
-                self._complete_body(rest)
-        else:
-            body = cast("bytearray | Spool", self.body)
-            missing = cast("int", self.request.content_length) - len(body)
-            if len(data) > missing:
-                body.extend(data[:missing])
-                self._complete_body(data[missing:])
-            else:
-                body.extend(data)
-                if len(data) == missing:
-                    self._complete_body(b"")
-        if self.stage == BODY and not self.wants_body and len(self.body) > _UNASKED_BODY and not self._paused:
-            self._paused = True
-            if self._transport is not None:
-                self._transport.pause_reading()
-
-    def _complete_body(self, rest: bytes) -> None:
+    def complete_body(self, body: bytes | bytearray | Spool, rest: bytes) -> None:
+        """The body is whole; `rest` is what came behind it."""
+        self.body = body
         self.body_complete = True
+        self._incoming = None
         self.stage = BUSY
         if rest:
             self._keep(rest)
         if self.flow is not None:
             self.flow.wake()
 
-    def _fail_body(self, error: GatewayError) -> None:
+    def fail_body(self, error: GatewayError) -> None:
+        """There will be no body: the handler says so, and the connection ends."""
         self.failure = error
         self.poisoned = True
         if self.flow is not None:
@@ -317,6 +235,7 @@ class ClientConnection(asyncio.Protocol):
     def _keep(self, data: bytes) -> None:
         """Bytes of a later request, for when this one has been answered."""
         if self.poisoned:
+            self._undelivered -= len(data)
             return
         self._pending += data
         if len(self._pending) > _PIPELINED:
@@ -379,24 +298,50 @@ class ClientConnection(asyncio.Protocol):
         self._linger_left = _LINGER_BYTES
         self.deadline = self.service.clock.now + _LINGER_SECONDS
         self.service.busy.add(self)
+        incoming, self._incoming = self._incoming, None
         transport = self._transport
-        if transport is not None:
-            if self._paused:
-                self._paused = False
-                transport.resume_reading()
-            if transport.can_write_eof():
-                transport.write_eof()
+        if transport is None:
+            return
+        if incoming is not None:
+            self._undelivered = incoming.missing
+            incoming.leave()
+        dropped = 0
+        if transport.can_write_eof():
+            transport.write_eof()
+        else:
+            dropped = end_writing(transport)
+        self._discard(dropped)
+
+    def _discard(self, size: int) -> None:
+        """Bytes of a client whose answer is out. Once all that it announced has come, nothing can reset the answer."""
+        self._linger_left -= size
+        self._undelivered -= size
+        if self._undelivered == 0:
+            self._close()
+        elif self._linger_left < 0:
+            self.abort()
+
+    def reset(self) -> None:
+        """Breaks the connection off so that the client sees it: it must not take what it has for a whole answer."""
+        sock = None if self._transport is None else self._transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)  # a plain end is how HTTP/1.0 says "whole"
+        self.abort()
 
     def abort(self) -> None:
-        """Resets the connection: the client must not take what it has for a whole answer."""
+        """Ends the connection now, whatever was not sent."""
         transport, self._transport = self._transport, None  # nothing may be written to it from here on
         if transport is not None:
             transport.abort()
             self._lose()
 
     def close_if_idle(self) -> None:
+        """Closes a kept connection at once; one that has just come may send what it came for."""
         if self.stage == HEAD and self._guard.is_idle and not self._pending and self._transport is not None:
-            self._transport.close()
+            if self._memo is None:
+                self.deadline = min(self.deadline, self.service.clock.now + _FIRST_REQUEST_SECONDS)
+            else:
+                self._transport.close()
 
     # --- endings ----------------------------------------------------------------------------------------------------
 
@@ -413,11 +358,12 @@ class ClientConnection(asyncio.Protocol):
         """Called by the tick: ends whatever waits too long."""
         stage = self.stage
         if not self.writable and now - self._unwritable_since > self.service.limits.write_timeout:
-            self.abort()
+            self.reset()
         elif stage == BODY and self.failure is None:
-            allowed = self.service.limits.body_timeout + len(self.body) / _BODY_RATE
+            received = cast("IncomingBody", self._incoming).received
+            allowed = self.service.limits.body_timeout + received / _BODY_RATE
             if now - self.body_started > allowed:
-                self._fail_body(TooSlow("The request body did not arrive in time: send it without pauses."))
+                self.fail_body(TooSlow("The request body did not arrive in time: send it without pauses."))
         elif now > self.deadline:
             if stage == LINGER:
                 self._end_linger(now)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from gateline.model.errors import GatewayError
 from gateline.model.snapshot import Server
 from gateline.net.clock import Clock
+from gateline.net.spool import Spools
 
 if TYPE_CHECKING:
     from gateline.net.server import ClientConnection
@@ -34,6 +35,7 @@ class Service:
         self.handler = handler
         self.connections: set[ClientConnection] = set()
         self.busy: set[ClientConnection] = set()
+        self.spools = Spools()
         self.draining = False
         self.open = 0
         self.accepted = 0
@@ -50,6 +52,7 @@ class Service:
             connection.check(now)
         self._sweep = (self._sweep + 1) % 10
         if self._sweep == 0:
+            self.spools.sweep()
             for connection in tuple(self.connections):
                 if not connection.is_busy:
                     connection.check(now)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from contextlib import suppress
 from typing import Any
 
 _SESSIONS = 1_024  # upstream hosts whose last session is kept
+_PIECE = 65_536
 _NO_PASSWORD = ""  # without one OpenSSL asks the terminal for it, and the process stands still
 
 
@@ -30,9 +33,9 @@ class ResumingContext(ssl.SSLContext):
         return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
 
     def remember(self, host: str, tls: Any) -> None:
-        """Keeps the session of a connection that is ending: in TLS 1.3 it exists only after the first bytes."""
+        """Keeps the session of a connection that has carried bytes: in TLS 1.3 nothing can be resumed before."""
         session = getattr(tls, "session", None)
-        if session is None:
+        if session is None or not session.id:  # without an id the server has not said (yet) how to come back to it
             return
         if host not in self._sessions and len(self._sessions) >= _SESSIONS:
             del self._sessions[next(iter(self._sessions))]
@@ -73,3 +76,21 @@ def reload_certificate(context: ssl.SSLContext, certificate: str, key: str) -> N
     the files are first tried on a context of their own."""
     server_context(certificate, key)
     context.load_cert_chain(certificate, key, _NO_PASSWORD)
+
+
+def end_writing(transport: asyncio.Transport) -> int:
+    """Half-closes a TLS connection: `close_notify` goes out behind what was written, and reading goes on. The number of
+    bytes that had come and were dropped for it. The transport itself can only close both ways.
+
+    What has arrived must be out of the way first: OpenSSL refuses to go on reading when it meets data while it waits
+    for the other side's `close_notify`."""
+    tls = transport.get_extra_info("ssl_object")
+    dropped = 0
+    with suppress(ssl.SSLError):
+        while piece := tls.read(_PIECE):
+            dropped += len(piece)
+    with suppress(ssl.SSLError):  # "want read": the other side has not ended yet
+        tls.unwrap()
+    transport.pause_reading()
+    transport.resume_reading()  # with its next look at what came, the loop sends what lies ready
+    return dropped

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
+import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gateline.model.errors import EgressRefused, UpstreamTimeout, UpstreamUnreachable
+from gateline.model.errors import EgressRefused, Unavailable, UpstreamTimeout, UpstreamUnreachable
 from gateline.model.snapshot import Provider
 from gateline.net.connect import Connector, proxy_for
 from gateline.net.egress import EgressPolicy
@@ -150,6 +153,40 @@ async def test_the_next_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> Non
         await greeted(at, provider(port, host="two.example"))
 
 
+class Asked:
+    """The running loop with a name server of its own."""
+
+    def __init__(self, getaddrinfo: Any) -> None:
+        loop = asyncio.get_running_loop()
+        self.time, self.create_task, self.getaddrinfo = loop.time, loop.create_task, getaddrinfo
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 is no address of the machine")
+@on_loop
+async def test_a_dead_address_in_front_delays_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that never answers costs a connection one attempt's delay, with TLS as without, and the next
+    connection begins with the address that did answer."""
+
+    async def getaddrinfo(host: str, port: None, *, type: int) -> list[Any]:  # noqa: A002 - the loop's own name
+        return [(0, 0, 0, "", (address, 0)) for address in ("127.0.0.2", "127.0.0.1")]
+
+    for tls in (False, True):
+        async with greeter(tls) as port:
+            with socket.socket() as dead, socket.socket() as one, socket.socket() as two:
+                dead.bind(("127.0.0.2", port))
+                dead.listen(0)
+                for filler in (one, two):  # its queue is full: nobody else gets an answer
+                    filler.setblocking(False)
+                    filler.connect_ex(("127.0.0.2", port))
+                at = connector("127.0.0.0/8")
+                monkeypatch.setattr(at._resolver, "_loop", Asked(getaddrinfo))
+                way = {"scheme": "https", "ca_file": certificate().file} if tls else {}
+                target = provider(port, host="localhost", connect_timeout=600.0, **way)
+                await greeted(at, target)
+                assert await at._resolver.resolve("localhost") == ["127.0.0.1", "127.0.0.2"]
+                await greeted(at, target)
+
+
 @on_loop
 async def test_what_cannot_be_reached_is_said_in_one_tree(monkeypatch: pytest.MonkeyPatch) -> None:
     """A closed port, an unknown name, a name that is none: UpstreamUnreachable with the reason, never an OSError."""
@@ -167,6 +204,22 @@ async def test_what_cannot_be_reached_is_said_in_one_tree(monkeypatch: pytest.Mo
     monkeypatch.setattr(at._resolver, "resolve", resolve)
     with pytest.raises(UpstreamUnreachable, match="not known"):
         await at.connect(provider(port, host="nobody.example"), Client)
+
+
+@on_loop
+async def test_no_descriptor_left_is_no_fault_of_the_upstream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unavailable with a time to come back, without the address: nothing was learned about the target."""
+    async with greeter() as port:
+        at = connector("127.0.0.0/8")
+
+        async def starved(*_: object, **__: object) -> None:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        monkeypatch.setattr(at._loop, "create_connection", starved, raising=False)
+        with pytest.raises(Unavailable) as caught:
+            await at.connect(provider(port), asyncio.Protocol)
+    assert caught.value.retry_after == 1
+    assert str(port) not in str(caught.value)
 
 
 @on_loop

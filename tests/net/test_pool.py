@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -10,10 +11,14 @@ from gateline.model.errors import Unavailable, UpstreamTimeout, UpstreamUnreacha
 from gateline.model.snapshot import Provider
 from gateline.net import pool as pool_module
 from gateline.net.clock import Clock
+from gateline.net.connect import Connector
+from gateline.net.egress import EgressPolicy
 from gateline.net.flow import Flow
 from gateline.net.pool import Dial, OriginPool
+from gateline.net.tls import server_context
 from gateline.net.upstream import UpstreamConnection
-from tests.net.transport import FakeTransport, on_loop
+from tests.net.certificates import certificate
+from tests.net.transport import FakeTransport, on_loop, until
 
 PROVIDER = Provider("up", "openai-compatible", "https", "up.example", 443)
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -183,3 +188,54 @@ async def test_idle_connections_end_in_time() -> None:
     assert isinstance(busy.transport, FakeTransport)
     assert busy.transport.events == ["close"]
     assert (len(bench.pool.idle), bench.pool.busy) == (0, 0)
+
+
+# --- TLS sessions ---
+
+
+@asynccontextmanager
+async def tls_upstream(reply: bytes) -> AsyncIterator[tuple[int, list[bool]]]:
+    """A TLS server that ends its connection behind every answer; its port, and which handshakes were resumed."""
+    resumed: list[bool] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        resumed.append(writer.get_extra_info("ssl_object").session_reused)
+        await reader.readexactly(1)
+        writer.write(reply)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server_context(*certificate()))
+    yield server.sockets[0].getsockname()[1], resumed
+    server.close()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\n\r\n{}",
+        b"HTTP/1.1 503 Busy\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    ],
+    ids=["length", "unframed", "chunked"],
+)
+@on_loop
+async def test_sessions_are_resumed_with_an_upstream_that_closes_after_each_answer(reply: bytes) -> None:
+    """Though no connection ever comes back to the pool, every handshake but the first is a resumed one."""
+    async with tls_upstream(reply) as (port, resumed):
+        provider = Provider("up", "openai-compatible", "https", "127.0.0.1", port, ca_file=certificate().file)
+        clock = Clock()
+        pool = OriginPool(provider, Connector(asyncio.get_running_loop(), EgressPolicy()), clock)
+        for _ in range(5):
+            connection = await pool.open()
+            flow = Flow(lambda error: pytest.fail(repr(error)))
+            flow.start(_request(connection, flow))
+            await until(lambda flow=flow: flow.is_done)  # type: ignore[misc]
+            assert (connection.complete, connection.failure, pool.busy, len(pool.idle)) == (True, None, 0, 0)
+    assert resumed == [False, True, True, True, True]
+
+
+async def _request(connection: UpstreamConnection, flow: Flow) -> None:
+    connection.send(flow, [b"x"])
+    while not connection.complete and connection.failure is None:
+        await flow.park()
+    connection.release()

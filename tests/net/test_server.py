@@ -283,16 +283,23 @@ async def test_an_early_answer_lingers() -> None:
 
 @on_loop
 async def test_draining_closes_what_is_idle_and_lets_the_rest_finish() -> None:
-    """Idle connections close now; one with a request, or half a head, is answered first, with `close`."""
+    """Kept connections close now; one with a request, or half a head, is answered first, with `close`; one that has
+    just come has a second for what it came for."""
     desk = Desk()
+    kept, fresh = desk.connect(), desk.connect()
+    kept.receive(get("/k"))
     desk.waits = True
-    idle, running, half = desk.connect(), desk.connect(), desk.connect()
+    running, half = desk.connect(), desk.connect()
     running.receive(get("/r"))
     half.receive(get("/h")[:10])
     desk.service.drain()
-    assert (idle.events, running.events, half.events) == (["close"], [], [])
+    assert (kept.events, fresh.events, running.events, half.events) == (["close"], [], [], [])
     half.receive(get("/h")[10:])
     desk.let_go()
     desk.let_go()
     assert (running.out, running.events) == (b"200 GET /r  close\n", ["close"])
     assert (half.out, half.events) == (b"200 GET /h  close\n", ["close"])
+    desk.tick(0.9)
+    assert fresh.events == []
+    desk.tick(0.2)
+    assert fresh.events == ["close"]
