@@ -145,12 +145,12 @@ def _compose(loop: asyncio.AbstractEventLoop, folder: Path, stack: contextlib.Ex
         Admit(shared, journal, cells),
         Read(peeker),
         Attempts(in_flight, clock),
-        Recorder(journal, in_flight, cells, tallies, clock),
+        Recorder(journal, in_flight, cells, tallies, clock, _unsaid),
         _defect,
     )
     snapshot = _snapshot()
     router = upstreams.build(snapshot, None)
-    front = Front(pipeline, router, cells, _PEPPER, _crashed)
+    front = Front(pipeline, router, cells, _PEPPER, _crashed, _unsaid)
     service = Service(clock, snapshot.server, front, lambda _count: None)
     (target,) = router.targets.values()
     assert target.pool is not None
@@ -186,6 +186,10 @@ def _no_configuration(version: int, raw: bytes) -> None:
 
 def _defect(request_id: str, error: BaseException) -> None:
     raise AssertionError(request_id) from error
+
+
+def _unsaid(event: str, status: int, code: str, request_id: str) -> None:
+    """Nothing listens to refusals here."""
 
 
 def _crashed(error: BaseException) -> Any:

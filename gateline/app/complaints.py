@@ -23,8 +23,8 @@ class Complaints:
         self._place = place
         self._seen: dict[str, tuple[float, int]] = {}
 
-    def say(self, event: str, **fields: object) -> None:
-        """One line of level error."""
+    def say(self, event: str, *, level: str = "error", **fields: object) -> None:
+        """One line."""
         now = monotonic()
         began, count = self._seen.get(event, (now, 0))
         if now - began > _WINDOW:
@@ -36,13 +36,17 @@ class Complaints:
             return
         line = {
             "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "level": "error",
+            "level": level,
             "event": event,
             "process": f"{self._source}-{self._place}",
             **fields,
         }
         sys.stderr.write(json.dumps(line) + "\n")
         sys.stderr.flush()
+
+    def notice(self, event: str, status: int, code: str, request_id: str) -> None:
+        """A request that was refused or failed, by no fault of ours."""
+        self.say(event, level="warning", status=status, code=code, request_id=request_id)
 
     def defect(self, request_id: str, error: BaseException) -> None:
         """A defect of ours in one request: where it happened, not what was in it."""

@@ -7,6 +7,7 @@ repeated keys collapse to the last, keys lose their escapes, and a key that some
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
 from typing import Any, NoReturn, TypeVar
@@ -20,9 +21,14 @@ from gateline.model.errors import BadRequest
 T = TypeVar("T")
 
 _BY_VIEW = 16 * 1024  # a value from this size on is handed over as a view instead of being copied
+_COUNTED_FROM = 64 * 1024  # bytes of a body from which its fields are counted as they are read: each costs 150 bytes
+_MOST_FIELDS = 1_000
+_EXPLAINED = 64 * 1024  # bytes of a broken body that are looked at slowly for the reason
 _HALF_PAIR = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
 )
+_SURROGATE = re.compile(rb"\\u[dD]")  # found ten times faster than half a pair is
+_utf8_decoder = codecs.getincrementaldecoder("utf-8")
 _BOM = b"\xef\xbb\xbf"
 _NULL = Raw(b"null")
 _TRUE = Raw(b"true")
@@ -49,7 +55,7 @@ _HARMLESS = _DECIDED | {
 def read_call(body: bytes | bytearray | memoryview, operation: Operation) -> Call:
     """The call in `body`. Raises BadRequest, naming the field where there is one."""
     try:
-        fields = _FIELDS.decode(body)
+        fields = _FIELDS.decode(body) if len(body) < _COUNTED_FROM else _counted_fields(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         _refuse_body(body, error)
     if not _HARMLESS.issuperset(fields):
@@ -72,7 +78,33 @@ def read_call(body: bytes | bytearray | memoryview, operation: Operation) -> Cal
     if "max_completion_tokens" in fields:
         count = _count(fields["max_completion_tokens"], "max_completion_tokens")
         call.max_tokens = call.max_tokens if count is None else count
+    if isinstance(body, memoryview) or not body.isascii():
+        _refuse_mangled(body)
     return call
+
+
+class _Name(str):
+    """A field's name, of a type that msgspec asks about."""
+
+    __slots__ = ()
+
+
+_NAMED = dict[_Name, Raw]
+
+
+def _counted_fields(body: bytes | bytearray | memoryview) -> dict[str, Raw]:
+    """The fields of a body that may hold a great many. Raises BadRequest at the first one too many."""
+    left = _MOST_FIELDS
+
+    def count(_: type, name: str) -> _Name:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise BadRequest("the body has more fields than any call takes", code="invalid_value")
+        return _Name(name)
+
+    named = msgspec.json.decode(body, type=_NAMED, dec_hook=count)
+    return {str(name): value for name, value in named.items()}
 
 
 def write_body(call: Call, target_model: str, *, ask_usage: bool) -> bytes:
@@ -166,6 +198,17 @@ def _refuse_lookalikes(fields: Mapping[str, Raw], decided: frozenset[str], prefi
             )
 
 
+def _refuse_mangled(body: bytes | bytearray | memoryview) -> None:
+    """The pass over the fields skips strings: bytes in them that are not UTF-8 show up only here."""
+    decode = _utf8_decoder().decode
+    try:
+        for start in range(0, len(body), _EXPLAINED):
+            decode(body[start : start + _EXPLAINED])
+        decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        _refuse_body(body, error)
+
+
 def _refuse_body(body: bytes | bytearray | memoryview, error: Exception) -> NoReturn:
     start = bytes(body[:4])
     if isinstance(error, msgspec.ValidationError):
@@ -180,8 +223,14 @@ def _refuse_body(body: bytes | bytearray | memoryview, error: Exception) -> NoRe
         message = "the body is not UTF-8: JSON must be sent as UTF-8"
     elif len(body) < 1024 and not bytes(body).strip():
         message = "the body is empty: send a JSON object"
-    elif _HALF_PAIR.search(body) is not None:
+    elif _holds_half_pair(body):
         message = "a string in the body holds half of a surrogate pair: a character was cut in two"
     else:
         message = f"the body is not valid JSON: {error}"
     raise BadRequest(message, code="invalid_json") from None
+
+
+def _holds_half_pair(body: bytes | bytearray | memoryview) -> bool:
+    """Whether half of a surrogate pair stands in the first 64 KiB from where there is any of one."""
+    found = _SURROGATE.search(body)
+    return found is not None and _HALF_PAIR.search(body, found.start(), found.start() + _EXPLAINED) is not None

@@ -18,6 +18,8 @@ from gateline.model.errors import GatewayError
 from gateline.wire.sse import write_event
 
 _MESSAGE = 4096  # characters of an upstream's message that are kept
+_READ = 65_536  # characters of either that are looked at
+_LONGEST_KEY = 4096  # characters of a credential, tokens included
 _LABEL = 128  # characters of its type, code and param
 _MAX_WAIT = 24 * 3600.0  # an upstream that asks for more waiting than this is not believed
 _ERROR_KEY = b'"error"'
@@ -33,6 +35,14 @@ class ErrorDetail(msgspec.Struct):
     code: str | None = None
     param: str | None = None
     retry_after: float | None = None
+
+
+class _Reported(msgspec.Struct):
+    error: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_decode_reported = msgspec.json.Decoder(_Reported).decode
 
 
 class _Object(msgspec.Struct):
@@ -75,7 +85,7 @@ def read_error(
     detail = ErrorDetail(status, f"the upstream answered {status}", retry_after=retry_after(headers, now=now))
     try:
         found = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except _UNREAD:
         return detail  # HTML of some proxy in between: nothing a client could use
     _explain(detail, found, secret)
     return detail
@@ -86,12 +96,13 @@ def reported_error(body: bytes, *, secret: str = "") -> ErrorDetail | None:
     if body.find(_ERROR_KEY) < 0:
         return None
     try:
-        found = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raw = _decode_reported(body).error  # the rest of a reply that only mentions the word is skipped, not built
+        found = {} if len(raw) > _READ else msgspec.json.decode(raw)
+    except _UNREAD:
         return None
-    if not isinstance(found, dict) or found.get("error") is None:
+    if found is None:
         return None
-    return explain(found, 502, secret=secret)
+    return explain({"error": found}, 502, secret=secret)
 
 
 def explain(found: object, status: int, *, secret: str = "") -> ErrorDetail:
@@ -129,13 +140,21 @@ def _explain(detail: ErrorDetail, found: object, secret: str) -> None:
             detail.param = _label(found.get("param"), secret)
             inner = found.get("message", found.get("detail"))
         if isinstance(inner, str) and inner.strip():
-            detail.message = redact(inner[:_MESSAGE], secret)
+            detail.message = _shown(inner, _MESSAGE, secret)
 
 
 def _label(value: object, secret: str) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
-    return redact(str(value)[:_LABEL], secret)
+    return _shown(str(value), _LABEL, secret)
+
+
+def _shown(text: str, length: int, secret: str) -> str:
+    """At most `length` characters of `text`, clean of credentials. Cut last: of a credential that lies across the cut,
+    half would look like none."""
+    if len(text) > _READ:
+        text = text[: _READ - max(len(secret), _LONGEST_KEY)]
+    return _text(redact(text, secret)[:length])
 
 
 def _number(value: bytes) -> float | None:

@@ -11,8 +11,8 @@ import msgspec
 
 from gateline.model.usage import Usage
 
-# Bounded so that a nonsense count can overflow no ledger column.
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+# A nonsense count is unknown, not a number: bounded so that its cost at any price fits the ledger's 64 bits.
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 
 _CANDIDATES = 16  # tries at the word "usage" in a tail: text full of it cannot make reading it slow
 _KEY = b'"usage"'

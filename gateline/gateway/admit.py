@@ -18,11 +18,14 @@ class Admit:
         self._cells = cells
 
     def __call__(self, exchange: Exchange) -> None:
-        """Counts the call in; `leave` counts it out. Raises RateLimited, or Unavailable when the journal is full."""
+        """Counts the call in; `leave` counts it out. Raises RateLimited, or Unavailable when the journal is full:
+        the one refusal of a known caller that leaves no record."""
         key = exchange.key
         assert key is not None
         if not self._journal.has_room():
             self._cells[JOURNAL_REFUSED] += 1
+            # A record of each refusal would use up the room that is kept for the calls admitted before: only counted.
+            exchange.key = None
             raise Unavailable("The gateway cannot record calls (disk full) and takes none: try later.", retry_after=30)
         verdict = self._limits.admit(key.slot, key.requests_per_minute, key.concurrency, exchange.flow.woken)
         exchange.verdict = verdict

@@ -12,7 +12,7 @@ from gateline.formats.openai_error import read_error, retry_after
 from gateline.formats.redact import redact
 from gateline.gateway.exchange import ClientGone, Exchange
 from gateline.gateway.plan import targets
-from gateline.gateway.relay import relay, relay_whole
+from gateline.gateway.relay import late, refuse_kind, relay, relay_whole
 from gateline.gateway.router import TargetRoute
 from gateline.model.errors import (
     ACCOUNT_STATUSES,
@@ -70,8 +70,8 @@ class Attempts:
                         await exchange.flow.park()
                     if not lease.complete or exchange.connection.gone:  # most replies are whole at the first wake
                         await self._answered(exchange, target, lease)
-                    if lease.status != 200:
-                        await self._check_status(exchange, lease, target)
+                    if lease.status != 200 or lease.is_stream is not exchange.stream:
+                        await self._check_reply(exchange, lease, target)
                     if lease.complete and not lease.is_stream:
                         relay_whole(exchange, lease, target)
                     else:
@@ -79,17 +79,17 @@ class Attempts:
                         if target.engine is not None:
                             await self._accounted(exchange, lease)
                 except GatewayError as error:
-                    failure = error
+                    failure = error.with_traceback(None)  # which would hold this frame, and this frame the error
                     self._learn(exchange, target, error)
                 else:
                     target.failures = 0
                     return
                 finally:
                     self._end(exchange, target, began)
-                fresh = isinstance(failure, UpstreamStale)
+                fresh = isinstance(failure, UpstreamStale) and clock.now <= exchange.call_ends_at
                 if fresh:
                     continue
-                if exchange.has_started or not _is_worth_more(failure):
+                if exchange.has_started or not _is_worth_more(failure) or clock.now > exchange.call_ends_at:
                     raise failure
                 if not _is_worth_the_same(failure, retry.cap):
                     break
@@ -166,7 +166,9 @@ class Attempts:
                 if isinstance(lease, UpstreamConnection) and lease.is_stale:
                     raise UpstreamStale(str(failure))
                 raise failure
-            if clock.now > exchange.wake_at or clock.now > exchange.ends_at:
+            if clock.now > exchange.ends_at:
+                raise late(exchange, target)
+            if clock.now > exchange.wake_at:
                 raise UpstreamTimeout(
                     f"{provider.name} did not answer within {provider.first_byte_timeout:g} s: try again."
                 )
@@ -179,7 +181,7 @@ class Attempts:
             await exchange.flow.park()
             exchange.check()
 
-    async def _check_status(self, exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
+    async def _check_reply(self, exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
         if lease.status >= 400:
             await self._collect(exchange, lease, target)
             raise _refusal(lease, target)
@@ -187,6 +189,8 @@ class Attempts:
             raise UpstreamBroken(
                 f"{target.provider.name} answered {lease.status}: redirects are not followed, correct its base_url."
             )
+        if lease.is_stream is not exchange.stream:
+            raise refuse_kind(exchange, lease, target)
 
     async def _collect(self, exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
         """Waits for a failed reply's body, as far as it is of use."""
@@ -198,6 +202,12 @@ class Attempts:
             await exchange.flow.park()
 
     # --- a lease ---
+
+    def _check(self, exchange: Exchange, target: TargetRoute) -> None:
+        """After a wait. Raises ClientGone when the client left, UpstreamTimeout when the time is up."""
+        exchange.check()
+        if self._clock.now > exchange.ends_at:
+            raise late(exchange, target)
 
     def _send_now(self, exchange: Exchange, target: TargetRoute) -> Lease | None:
         """Sends the request on what is open already; None when a connection must be made first."""
@@ -228,7 +238,7 @@ class Attempts:
         try:
             while dial.connection is None and dial.failure is None:
                 await exchange.flow.park()
-                exchange.check()
+                self._check(exchange, target)
         except BaseException:
             dial.cancel()
             raise
@@ -243,10 +253,16 @@ class Attempts:
 
     def _learn(self, exchange: Exchange, target: TargetRoute, error: GatewayError) -> None:
         """A client's mistake says nothing about a target; a refused credential or a wish to wait does."""
-        exchange.attempts[-1].error = error.reason or error.type
+        exchange.attempts[-1].error = error.label
         now = self._clock.now
         if isinstance(error, UpstreamRefused):
-            if error.status in ACCOUNT_STATUSES:
+            if error.status == 403:
+                # A refused credential, or one caller's prompt that the vendor will not have: only a row of them, from
+                # which no other call stood out, says which.
+                target.failures += 1
+                if target.failures >= _FAILURES:
+                    target.cooling_until = now + _ACCOUNT_COOL_DOWN
+            elif error.status in ACCOUNT_STATUSES:
                 target.cooling_until = now + _ACCOUNT_COOL_DOWN
             elif error.retryable and error.retry_after:
                 target.cooling_until = now + min(error.retry_after, _LONGEST_COOL_DOWN)
@@ -260,7 +276,7 @@ class Attempts:
     async def _pause(self, exchange: Exchange, seconds: float) -> None:
         until = monotonic() + seconds  # the clock's last tick lies behind: measured from there, the wait were too short
         exchange.wake_at = until
-        while self._clock.now < until:
+        while self._clock.now < until <= exchange.call_ends_at:
             await exchange.flow.park()
             exchange.check()
 

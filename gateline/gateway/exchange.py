@@ -200,7 +200,7 @@ class Exchange:
 
     def fail(self, error: GatewayError) -> None:
         """Turns `error` into the answer, or into the in-band end of a stream, in the client's format."""
-        self.error = error.reason or error.type
+        self.error = error.label
         if error.close:
             self.connection.poisoned = True
         if not self.has_started:
@@ -213,7 +213,7 @@ class Exchange:
         elif self.stream:
             self.hold(write_stream_error(error, self.id.decode()))
         else:
-            self.broken = True  # part of a plain body is out: only a cut connection can say that it is not whole
+            self.broken = True  # part of a plain body is out: only a reset can say that it is not whole
 
     def cut(self) -> None:
         """The process ends before the answer does: what was begun ends in an error, and the record is noted."""
@@ -225,7 +225,7 @@ class Exchange:
         connection = self.connection
         if not connection.gone:
             if self.broken:
-                connection.abort()
+                connection.reset()
             elif self.last:
                 connection.write(self.last)
         connection.done(keep_alive=not self._closes)

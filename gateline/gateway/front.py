@@ -12,6 +12,7 @@ from gateline.gateway.exchange import Exchange
 from gateline.gateway.facts import Asked, Facts
 from gateline.gateway.models import PATH as MODELS
 from gateline.gateway.pipeline import Pipeline
+from gateline.gateway.record import Notice
 from gateline.gateway.router import Router
 from gateline.model.call import Operation
 from gateline.model.errors import GatewayError, MethodNotAllowed, NotFound
@@ -55,11 +56,13 @@ class Front:
         cells: memoryview[int],
         pepper: bytes,
         crashed: Callable[[BaseException], None],
+        notice: Notice,
     ) -> None:
         self._pipeline = pipeline
         self.router = router
         self._cells = cells
         self._crashed = crashed
+        self._notice = notice
         self._pepper = pepper
         self.ready = True
         self._prefix = f"req_{os.getpid():x}{time.time_ns():x}0".encode()
@@ -137,6 +140,7 @@ class Front:
     def _refuse(self, error: GatewayError, lines: bytes, *, close: bool) -> tuple[bytes, bytes]:
         self._cells[unknown_caller_field(error.status)] += 1
         request_id = self.next_id()
+        self._notice("request_refused", error.status, error.label, request_id.decode())
         body = write_error(error, request_id.decode())
         lines = b"%b%bx-request-id: %b\r\n" % (_JSON, lines, request_id)
         return response_head(error.status, lines=lines, content_length=len(body), close=close), body

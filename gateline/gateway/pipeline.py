@@ -52,13 +52,16 @@ class Pipeline:
                 await self._attempt(exchange)  # connect, send, relay; retry and fall back until visible
         except GatewayError as error:
             exchange.fail(error)  # in the client's own format
+            error.__traceback__ = None  # it holds the frames that hold it: so, nothing is left for the collector
         except ClientGone:
             pass  # nobody to answer; the record says so
         except Exception as defect:  # noqa: BLE001 - the request's boundary: our defect is a 500 here and a line in the log
             self._on_defect(exchange.id.decode(), defect)
             exchange.fail(Internal("The gateway failed. The log has the reason under this request's id."))
         finally:
-            self._note(exchange)  # exactly one record once the caller is known
-            self._leave(exchange)
-            exchange.finish()  # only now the last held piece leaves
-            self.live.discard(exchange)
+            try:
+                self._note(exchange)  # exactly one record once the caller is known
+            finally:  # whatever goes wrong, nothing of this request stays behind
+                self._leave(exchange)
+                exchange.finish()  # only now the last held piece leaves
+                self.live.discard(exchange)

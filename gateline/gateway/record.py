@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic_ns
 
 import msgspec
@@ -14,6 +15,9 @@ from gateline.store.columns import JOURNAL_REFUSED, unknown_caller_field
 from gateline.store.inflight import InFlight
 from gateline.store.journal import Journal, JournalFull
 
+# Told of each failure: event, status, code, request id. How many of them are written down is not a stage's business.
+Notice = Callable[[str, int, str, str], None]
+
 _NO_MODEL = 0  # the row of calls that named no model we have: one for all, whatever clients invent
 
 
@@ -21,13 +25,20 @@ class Recorder:
     """One a worker. `cells` is the worker's block of the shared columns."""
 
     def __init__(
-        self, journal: Journal, in_flight: InFlight, cells: memoryview[int], tallies: Tallies, clock: Clock
+        self,
+        journal: Journal,
+        in_flight: InFlight,
+        cells: memoryview[int],
+        tallies: Tallies,
+        clock: Clock,
+        notice: Notice,
     ) -> None:
         self._append = journal.append
         self._in_flight = in_flight
         self._cells = cells
         self._no_model = tallies.row(_NO_MODEL)
         self._clock = clock
+        self._notice = notice
         self._encode = msgspec.msgpack.Encoder().encode
 
     def note(self, exchange: Exchange) -> None:
@@ -39,6 +50,7 @@ class Recorder:
         key = exchange.key
         if key is None:
             self._cells[unknown_caller_field(exchange.status)] += 1
+            self._notice("request_refused", exchange.status, exchange.error, exchange.id.decode())
             return
         now = monotonic_ns()
         started = exchange.started
@@ -79,7 +91,14 @@ class Recorder:
             exchange.flow.busy + now - exchange.flow.woken,  # the slice that ends with this record is still running
         )
         try:
-            self._append(self._encode(fields))
+            payload = self._encode(fields)
+        except (UnicodeEncodeError, OverflowError):
+            # Others' text and numbers are checked where they are read. What slips through costs its details, never the
+            # record: those are the only fields that were not made here.
+            fields = (*fields[:8], "unrecordable", *fields[9:15], [], None, "none", None, *fields[19:])
+            payload = self._encode(fields)
+        try:
+            self._append(payload)
         except JournalFull:
             # Nothing is served unrecorded: the answer is cut off, and the slot stays for the supervisor to record.
             self._cells[JOURNAL_REFUSED] += 1
@@ -88,5 +107,7 @@ class Recorder:
         if exchange.slot >= 0:
             self._in_flight.close(exchange.slot)
             exchange.slot = -1
+        if exchange.status >= 500 or (exchange.has_started and exchange.error and not gone):
+            self._notice("call_failed", exchange.status, exchange.error, fields[1])
         row = target or exchange.model_route
         (row.tally if row is not None else self._no_model).note(fields)

@@ -6,6 +6,10 @@ Anything may raise these; only the end of the pipeline turns them into bytes, in
 
 from __future__ import annotations
 
+import re
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
 
 class GatewayError(Exception):
     """A failure the caller is told about. `str(error)` says what happened and what to do; it never holds a secret.
@@ -30,6 +34,15 @@ class GatewayError(Exception):
         self.param = param
         self.reason = code or self.code
         self.retry_after = retry_after
+
+    @property
+    def label(self) -> str:
+        """What records and logs call it. `reason` and `type` may be an upstream's own words, which may quote a prompt:
+        what is no name goes no further than to the caller."""
+        for name in (self.reason, self.type):
+            if name is not None and _NAME.fullmatch(name):
+                return name
+        return "upstream_error"
 
 
 # --- the caller's mistakes -------------------------------------------------------------------------------------------

@@ -57,6 +57,8 @@ def refused(body: bytes, operation: Operation = CHAT) -> BadRequest:
         (b'{"model":"m","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "deep"),
         (b'{"model":"m","x":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}", "deep"),
         (b'{"model":"m","\xff":1}', "UTF-8"),
+        (b'{"model":"m","x":"\xff"}', "UTF-8"),
+        (b'{"model":"m","x":"' + b"a" * 65_517 + "é".encode() + b'\xc3"}', "UTF-8"),
         (b'{"model":"m","\\ud800":1}', "surrogate"),
         (b'{"model":"\\uD83D"}', "surrogate"),
         (b'{"model":"m","messages":[{"content":"cut: \\ud83d"}]}', "surrogate"),
@@ -139,10 +141,10 @@ def test_embeddings_cannot_be_streamed() -> None:
 
 
 def test_values_pass_byte_for_byte() -> None:
-    """Numbers, escapes, white space and broken UTF-8 inside values reach the upstream as they came."""
-    body = b'{ "x" : [1.0,  1e5,"\\u00e9\\/\xff"] ,"model":"m" , "big":123456789012345678901234567890}'
+    """Numbers, escapes, white space and letters of any script inside values reach the upstream as they came."""
+    body = b'{ "x" : [1.0,  1e5,"\\u00e9\\/\xc3\xa9"] ,"model":"m" , "big":123456789012345678901234567890}'
     written = write_body(read_call(body, CHAT), "t", ask_usage=True)
-    assert written == b'{"x":[1.0,  1e5,"\\u00e9\\/\xff"],"model":"t","big":123456789012345678901234567890}'
+    assert written == b'{"x":[1.0,  1e5,"\\u00e9\\/\xc3\xa9"],"model":"t","big":123456789012345678901234567890}'
 
 
 @pytest.mark.parametrize(
@@ -209,3 +211,24 @@ def test_any_buffer_is_read(kind: type[bytes] | type[bytearray] | type[memoryvie
     assert read_call(kind(b'{"model":"m"}'), CHAT).model == "m"
     with pytest.raises(BadRequest):
         read_call(kind(b"{"), CHAT)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_fields_of_large_bodies_are_counted(kind: type[bytes] | type[bytearray] | type[memoryview]) -> None:
+    """Each field costs memory of its own: a thousand are read as they are, one more is refused when it comes."""
+    names = [f"{'k' * 70}{number}" for number in range(1_000)]
+    for count in (999, 1_000):
+        body = json.dumps({"model": "m", **dict.fromkeys(names[:count], 0)}).encode()
+        if count == 999:
+            assert list(read_call(kind(body), CHAT).fields) == ["model", *names[:count]]
+        else:
+            with pytest.raises(BadRequest, match="more fields than any call takes") as refused:
+                read_call(kind(body + b"no JSON, but nobody gets here"), CHAT)
+            assert refused.value.reason == "invalid_value"
+
+
+def test_half_a_pair_is_found_far_inside() -> None:
+    """Whole pairs before it and text around it change nothing."""
+    text = "x" * 1_000_000 + "\\ud83d\\ude00" * 100 + "y\\ud83d" + "z" * 1_000_000
+    with pytest.raises(BadRequest, match="surrogate"):
+        read_call(b'{"model":"m","messages":"' + text.encode() + b'"}', CHAT)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,3 +155,30 @@ def test_an_error_that_calls_itself_a_success_is_found() -> None:
     assert (found.message, found.code, found.status) == (f"no room for {CUT}", "full", 502)
     for body in (b'{"choices":[]}', b'{"error":null,"choices":[]}', b'{"a":{"error":1}}', b'{"error"', b'["error"]'):
         assert reported_error(body) is None
+
+
+@given(st.integers(0, 40), st.sampled_from([128, 4096]), st.booleans())
+def test_no_part_of_a_credential_stays_where_text_is_cut(before: int, length: int, as_code: bool) -> None:
+    """Text is cleaned before it is cut to size: a secret that lies across the cut leaves nothing of itself."""
+    secret = "PROVIDERCANARY0123456789"
+    text = "x" * max(0, length - before) + " " + secret
+    body = msgspec.json.encode({"error": {"code" if as_code else "message": text}})
+    detail = read_error(400, [], body, secret=secret)
+    shown = f"{detail.message} {detail.code}"
+    assert not any(secret[:size] in shown for size in range(4, len(secret) + 1))
+
+
+@given(st.text(alphabet=st.characters(codec=None, categories=["Cs", "Lu", "Zs"]), max_size=20))
+def test_an_upstreams_words_can_be_written(text: str) -> None:
+    """Whatever stands in `type`, `code` and `param`, lone surrogates too, can go into an answer and a record."""
+    detail = explain({"error": {"message": text, "type": text, "code": text, "param": text}}, 502)
+    for each in (detail.message, detail.type, detail.code, detail.param):
+        assert each is not None
+        each.encode("utf-8")
+
+
+def test_a_reply_that_only_mentions_errors_is_none() -> None:
+    """`"error"` inside the text is nobody's error; null is none; an error too long to show is one."""
+    assert reported_error(b'{"choices":[{"x":"\\"error\\":"},{"error":1}],"error":null}') is None
+    long = msgspec.json.encode({"error": {"message": "m" * 100_000}})
+    assert reported_error(long) is not None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from openai.types import CompletionUsage
 
 from gateline.formats.openai_usage import is_json_object, read_usage, usage_in_tail, usage_of_reply
-from gateline.model.usage import Usage
+from gateline.model.usage import PRICE_SCALE, Price, Usage, cost
 
 USAGE: dict[str, Any] = {
     "prompt_tokens": 20, "completion_tokens": 30, "total_tokens": 50,
@@ -104,3 +104,14 @@ def test_text_about_usage_fools_nobody(fake: str) -> None:
 def test_a_json_object_is_told_from_its_ends(body: bytes, is_object: bool) -> None:
     """An object begins and ends with braces; HTML, arrays, nothing and truncation do not."""
     assert is_json_object(body) is is_object
+
+
+def test_a_nonsense_count_is_no_count() -> None:
+    """What no call can have used is unknown; whatever is known has a cost that fits the ledger's 64 bits."""
+    most = 1_000_000_000
+    body = b'{"usage":{"prompt_tokens":%d,"completion_tokens":%d}}'
+    assert read_usage(body % (most + 1, 1)) is None
+    usage = read_usage(body % (most, most))
+    assert usage is not None
+    dearest = 1_000_000 * 1_000 * PRICE_SCALE  # a million dollars per million tokens: what a configuration may say
+    assert cost(usage, Price(dearest, dearest, dearest)) < 2**63

@@ -140,6 +140,7 @@ class Gate:
         self.connector = FakeConnector()
         self.upstreams = Upstreams(self.connector, clock, self.tallies, data_dir.engine_socket)  # type: ignore[arg-type]
         self.defects: list[BaseException] = []
+        self.notices: list[tuple[str, int, str]] = []
         self.keys = KeyTable(data_dir.feed_socket, 0, clock, lambda _version, _raw: None)
         self.key = Key("key_1", key_hash(TOKEN.encode(), data_dir.pepper()), "default", "n", 5, 1, **key)
         self.keys._keep(self.key)
@@ -148,13 +149,17 @@ class Gate:
             Admit(self.limits, self.journal, cells),  # type: ignore[arg-type]
             Read(NoPeeker()),  # type: ignore[arg-type]
             Attempts(self.slots, clock),
-            Recorder(self.journal, self.slots, cells, self.tallies, clock),  # type: ignore[arg-type]
+            Recorder(self.journal, self.slots, cells, self.tallies, clock, self._notice),  # type: ignore[arg-type]
             lambda _, error: self.defects.append(error),
         )
         router = self.upstreams.build(configuration, None)
-        self.front = Front(pipeline, router, cells, data_dir.pepper(), self.defects.append)
+        self.front = Front(pipeline, router, cells, data_dir.pepper(), self.defects.append, self._notice)
         self.service = Service(clock, configuration.server, self.front, lambda _: None)
         clock.every_tick(self.front.check_deadlines)
+
+    def _notice(self, event: str, status: int, code: str, request_id: str) -> None:
+        assert request_id.startswith("req_")
+        self.notices.append((event, status, code))
 
     def client(self) -> FakeTransport:
         return FakeTransport(ClientConnection(self.service))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,20 @@ class Table(KeyTable):
         super().__init__(Path("nobody"), 3, self.clock, lambda version, _: self.published.append(version))
         self.said: list[msgspec.Struct] = []
         self.woken = 0
+        self.due: list[Callable[[], None]] = []
         self._link.send = self._say  # type: ignore[method-assign]
 
     def _say(self, message: Any) -> bool:
         self.said.append(message)
         return True
+
+    def _in_a_moment(self, call: Callable[[], None]) -> None:
+        self.due.append(call)
+
+    def pass_moment(self) -> None:
+        due, self.due = self.due, []
+        for call in due:
+            call()
 
     def hear(self, *messages: Any) -> None:
         for message in messages:
@@ -52,6 +62,8 @@ class Table(KeyTable):
         return self.ask(digest, flow)
 
     def pass_time(self, seconds: float) -> None:
+        while self.due:
+            self.pass_moment()
         self.clock.now += seconds
         for hook in self.clock._hooks:
             hook(self.clock.now)
@@ -70,6 +82,51 @@ def test_one_look_up_serves_all_who_ask() -> None:
     table.hear(Found(b"a", key(5), 5))
     assert (one.answered, one.key, table.woken) == (True, key(5), 2)
     assert table.find(b"a") == key(5)
+
+
+def test_look_ups_of_one_moment_go_together() -> None:
+    """The first goes at once, those right behind it wait for each other; a quiet moment later the next goes at once."""
+    table = Table()
+    for digest in (b"a", b"b", b"c"):
+        table.question(digest)
+    assert table.said == [Lookup(b"a")]
+    assert len(table.due) == 1
+    table.pass_moment()
+    assert table.said == [Lookup(b"a"), Lookup(b"b"), Lookup(b"c")]
+    table.pass_moment()
+    assert table.due == []
+    table.question(b"d")
+    assert table.said[-1] == Lookup(b"d")
+
+
+def test_a_look_up_that_waits_for_others_is_asked_once_on_a_new_connection() -> None:
+    """What was still to be sent when the connection opened goes with everything else that is open, and not again."""
+    table = Table()
+    table.question(b"a")
+    table.question(b"b")
+    table.said.clear()
+    table._opened()
+    assert table.said[1:] == [Lookup(b"a"), Lookup(b"b")]
+    table.pass_moment()
+    assert len(table.said) == 3
+
+
+def test_keys_share_what_they_have_in_common() -> None:
+    """Of two keys with the same tenant, limits and models there is one object each, within a bound; the keys are what
+    they were told to be."""
+    table = Table()
+    told = [Key(f"key_{n}", bytes([n]), "acme", "n", n, n, 1_000, 2_000, ("model",)) for n in (1, 2)]
+    raw = [msgspec.msgpack.decode(msgspec.msgpack.encode(key), type=Key) for key in told]
+    assert raw[0].tenant is not raw[1].tenant
+    table.hear(*(Found(key.hash, key, 9) for key in raw))
+    one, two = (table.find(key.hash) for key in told)
+    assert [one, two] == told
+    assert one is not None
+    assert two is not None
+    assert one.tenant is two.tenant
+    assert one.requests_per_minute is two.requests_per_minute
+    assert one.concurrency is two.concurrency
+    assert one.models is two.models
 
 
 def test_a_key_that_is_none_is_remembered_for_a_while() -> None:
@@ -190,6 +247,18 @@ def test_everything_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Unavailable) as caught:
         table.question(b"z")
     assert caught.value.retry_after
+
+
+def test_what_keys_share_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of limits that are all different only so many are kept to be shared."""
+    monkeypatch.setattr(keytable, "_SHARED", 2)
+    table = Table()
+    for number in range(9):
+        table.hear(Changed(Key("id", bytes([number]), "t", "n", number, number + 1, 1_000 + number)))
+        assert len(table._shared) <= 2
+        found = table.find(bytes([number]))
+        assert found is not None
+        assert found.requests_per_minute == 1_000 + number
 
 
 @given(st.lists(st.sampled_from(["create", "revoke", "ask", "answer", "stale"]), max_size=30))

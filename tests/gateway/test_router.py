@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateline.model.errors import EgressRefused
 from gateline.model.snapshot import Model, Provider, Target
+from gateline.store import columns
 from tests.gateway.rig import Gate, chat, model, provider, reply, snapshot, status
 from tests.net.transport import on_loop
 
@@ -108,3 +110,20 @@ async def test_heads_name_the_upstream_and_its_key(tmp_path: Path, monkeypatch: 
     assert heads[2].startswith(b"POST http://b.example/v1/chat/completions HTTP/1.1\r\nHost: b.example\r\n")
     assert b"Proxy-Authorization: Basic dTpw" in heads[2]
     assert all(b"\r\nAuthorization: Bearer k\r\n" in head for head in heads)
+
+
+@on_loop
+async def test_a_gauge_follows_its_target_into_a_new_configuration(tmp_path: Path) -> None:
+    """Calls in flight are shown, unchanged or not; what another target left in the row's gauge is overwritten."""
+    gate = Gate(tmp_path)
+    cells = columns.Columns(bytearray(columns.size(1)), 1).worker(0)
+    (route,) = gate.front.router.targets.values()
+    field = columns.row_base(route.target.row) + columns.IN_FLIGHT
+    route.in_flight = 3
+    gate.front.router.show_in_flight(cells)
+    gate.front.router.show_in_flight(cells)
+    assert cells[field] == 3
+    changed = msgspec.structs.replace(route.target, weight=route.target.weight + 1)
+    router = gate.upstreams.build(snapshot(Model("m", (changed,))), gate.front.router)
+    router.show_in_flight(cells)
+    assert cells[field] == 0

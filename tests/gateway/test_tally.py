@@ -40,20 +40,22 @@ def buckets(cells: Any, first: int, durations: list[int]) -> bool:
     return all(cells[first + bucket_of(each)] >= 1 for each in durations)
 
 
-@given(st.lists(records(), max_size=8), st.integers(1, 3))
-def test_counted_together_is_counted_one_by_one(noted: list[Record], most: int) -> None:
-    """Whatever was noted, and whenever it is counted, the row's columns hold its sums."""
+@given(st.lists(records(), max_size=8), st.integers(1, 3), st.integers(0, 4))
+def test_counted_together_is_counted_one_by_one(noted: list[Record], most: int, few: int) -> None:
+    """Whatever was noted, whenever it is counted and in which of the two ways, the row's columns hold its sums."""
     table = Columns(bytearray(columns.size(1)), 1)
     cells = table.worker(0)
-    row = Tallies(cells).row(ROW)
-    before, tally_module._MOST = tally_module._MOST, most
+    tallies = Tallies(cells)
+    row = tallies.row(ROW)
+    before = tally_module._MOST, tally_module._FEW
+    tally_module._MOST, tally_module._FEW = most, few
     try:
         for record in noted:
             row.note(fields_of(record))
+        tallies.count()
+        tallies.count()
     finally:
-        tally_module._MOST = before
-    row.count()
-    row.count()
+        tally_module._MOST, tally_module._FEW = before
     base = row_base(ROW)
     for code in STATUSES:
         times = sum(status_field(record.status) == status_field(code) for record in noted)
@@ -75,6 +77,34 @@ def test_counted_together_is_counted_one_by_one(noted: list[Record], most: int) 
     assert {field: cells[base + field] for field in sums} == sums
     assert buckets(cells, base + columns.LATENCY_BUCKETS, [record.finished - record.started for record in noted])
     assert buckets(cells, base + columns.OVERHEAD_BUCKETS, [record.overhead for record in noted])
+    waited = [record.connect for record in noted if record.connect]
+    assert cells[columns.QUEUE_WAIT_SUM_NS] == sum(waited)
+    assert buckets(cells, columns.QUEUE_WAIT_BUCKETS, waited)
+
+
+def test_both_ways_of_counting_give_the_same_columns() -> None:
+    """Every cell of the map, not only the row's, is the same however the records were added."""
+    noted = [
+        Record(
+            RECORD_VERSION, "id", "t", "k", "chat.completions", "m", "up/m", status, "", False, False, 5, first, 10**9,
+            7, [Attempt("up/m", 200)] * tries, Usage(3, 4, 1, 2), "none", cost, 1, 1, connect=connect,
+        )
+        for status, first, tries, cost, connect in [(200, 99, 1, 5, 0), (502, 0, 3, None, 10**6), (429, 0, 0, None, 0)]
+    ]  # fmt: skip
+    seen = []
+    for few in (0, len(noted)):
+        buffer = bytearray(columns.size(1))
+        tallies = Tallies(Columns(buffer, 1).worker(0))
+        before, tally_module._FEW = tally_module._FEW, few
+        try:
+            for record in noted:
+                tallies.row(ROW).note(fields_of(record))
+            tallies.count()
+        finally:
+            tally_module._FEW = before
+        seen.append(bytes(buffer))
+    assert seen[0] == seen[1]
+    assert any(seen[0])
 
 
 def test_a_row_has_one_tally() -> None:
