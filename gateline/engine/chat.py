@@ -110,6 +110,8 @@ class ChatModel:
             config.do_sample = True
             config.temperature = call.sampling.temperature
             config.top_p = call.sampling.top_p
+            if call.sampling.top_k > 0:
+                config.top_k = call.sampling.top_k
             config.rng_seed = call.sampling.seed
         if call.schema is not None:
             config.structured_output_config = self._genai.StructuredOutputConfig(json_schema=call.schema)

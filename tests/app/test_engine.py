@@ -188,6 +188,40 @@ def test_weights_that_cannot_be_had_are_named(tmp_path: Path, start: Start) -> N
     line.close()
 
 
+def test_a_model_that_cannot_be_loaded_is_tried_again_ever_more_slowly(tmp_path: Path, start: Start) -> None:
+    """It says that it failed and why, keeps its process, and starts afresh: one line a try, its place once."""
+    broken = (
+        "import gateline.app.engine as engine\n"
+        "def load(files, cache, report): raise RuntimeError('the weights are torn\\nmore')\n"
+        "engine.LOCAL_MODELS = {'local-embed': engine.LocalModel((), (), load)}\n"
+        "again = engine._start_afresh\n"
+        "def afresh(name, data_dir, attempt, parent):\n"
+        "    engine.main(name, data_dir, attempt, parent) if attempt < 3 else again(name, data_dir, attempt, parent)\n"
+        "engine._start_afresh, engine.FIRST_WAIT = afresh, 0.01\n"
+    )
+    command = [sys.executable, "-c", RUN + broken + SERVE.format("local-embed"), str(tmp_path / "data")]
+    process, path = start(command, GATELINE_CACHE=str(tmp_path / "cache"), PIP_NO_INDEX="1", PIP_FIND_LINKS="")
+    line = Line(path)
+    assert "RuntimeError: the weights are torn" in line.state("failed").detail
+    line.close()
+    end = time.monotonic() + DEADLINE
+    while len(logged(tmp_path, "engine started")) < 4:
+        assert time.monotonic() < end, (tmp_path / "engine.log").read_text()
+        time.sleep(0.02)
+    assert {each["pid"] for each in logged(tmp_path, "engine started")} == {process.pid}
+    lines = logged(tmp_path, "engine cannot load its model")
+    assert [each["next_try_seconds"] for each in lines] == [0.01, 0.02, 0.04]
+    assert ["at" in each for each in lines] == [True, False, False]
+    assert {each["error"] for each in lines} == {"RuntimeError: the weights are torn"}
+    assert "Traceback" not in (tmp_path / "engine.log").read_text()
+    assert process.poll() is None
+
+
+def logged(tmp_path: Path, event: str) -> list[dict[str, Any]]:
+    *whole, _ = (tmp_path / "engine.log").read_text().split("\n")
+    return [line for line in map(json.loads, whole) if line["event"] == event]
+
+
 def test_an_engine_whose_parent_is_gone_ends(tmp_path: Path, start: Start) -> None:
     """The parent exits at once; the engine's socket closes without anybody telling it to."""
     child = f"import subprocess, sys, time; subprocess.Popen({module(tmp_path)!r}); sys.stdin.read()"

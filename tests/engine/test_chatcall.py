@@ -57,6 +57,11 @@ def test_null_is_not_given() -> None:
     assert (call.max_tokens, call.stops, call.stream, call.sampling.temperature) == (None, (), False, 0.2)
 
 
+@pytest.mark.parametrize(("given", "used"), [(None, 50), (7, 7), (0, 0), (-1, 0)])
+def test_top_k_is_the_makers_50_unless_the_caller_says_otherwise(given: int | None, used: int) -> None:
+    assert _read({"top_k": given}).sampling.top_k == used
+
+
 def test_without_a_seed_each_request_has_its_own() -> None:
     assert _read({}).sampling.seed != _read({}).sampling.seed
 
@@ -82,8 +87,8 @@ def test_without_a_seed_each_request_has_its_own() -> None:
         ({"stop": ["a"] * 5}, "stop"),
         ({"stop": [""]}, "stop"),
         ({"seed": 1.5}, "seed"),
-        ({"n": 2}, "n"),
-        ({"logprobs": True}, "logprobs"),
+        ({"top_k": -2}, "top_k"),
+        ({"top_k": 0.5}, "top_k"),
         ({"stream": "yes"}, "stream"),
         ({"stream_options": []}, "stream_options"),
         ({"model": 1}, "model"),
