@@ -119,6 +119,9 @@ def install(extras: str) -> None:
             code = pip.wait()
         if code != 0:
             raise Failed(reason())
+    # As pip does for a package that it copies: else, where the environment forbids writing bytecode, every process
+    # compiles all of Gateline each time it starts.
+    subprocess.run([str(PYTHON), "-m", "compileall", "-q", str(ROOT / "gateline")], check=False)
     note_step("install packages", began)
 
 

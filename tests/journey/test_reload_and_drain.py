@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,9 @@ import pytest
 from tests.journey.gate import Gate, settings
 from tests.journey.invoice import compare
 from tests.journey.load import Load
-from tests.journey.patience import until
+from tests.journey.patience import DEADLINE, until
 from tests.journey.upstream import Upstream
-from tests.journey.wire import Wire, ask, chat, request
+from tests.journey.wire import Answer, Wire, ask, chat, request
 
 SLOW = {"fake": "tps=10,tokens=12"}
 
@@ -113,9 +116,14 @@ def test_a_revoked_key_is_refused_by_all_at_once(gate: Gate) -> None:
         wire.send(chat(token, stream=True, metadata={"fake": "tps=4,tokens=12"})).head()
         revoked = gate.command("keys", "revoke", key.id)
         assert (revoked.returncode, revoked.stdout.partition(" in ")[0]) == (0, "acknowledged by 2 of 2 workers")
-        answers = [ask(gate.port, chat(token)) for _ in range(20)]
+        with ExitStack() as opened:
+            held = [opened.enter_context(Wire(gate.port)) for _ in range(6)]  # spread over both workers
+            assert {each.send(request("GET", "/livez")).answer().status for each in held} == {200}
+            answers = [each.send(chat(token)).answer() for each in held]
         assert {answer.status for answer in answers} == {401}
-        assert len({answer.id[:10] for answer in answers}) >= 1
+        assert {pid for pid in gate.worker_pids() for answer in answers if comes_from(answer, pid)} == {
+            *gate.worker_pids()
+        }
         assert b"".join(iter(wire.chunk, b"")).endswith(b"data: [DONE]\n\n")
     listed = json.loads(gate.command("keys", "list", "--json").stdout)
     assert [each["revoked"] for each in listed if each["id"] == key.id] == [True]
@@ -127,6 +135,20 @@ def test_a_key_that_the_command_makes_is_good_at_once(gate: Gate) -> None:
     assert made.returncode == 0, made.stderr
     token = json.loads(made.stdout)["token"]
     assert {ask(gate.port, chat(token)).status for _ in range(8)} == {200}
+
+
+def comes_from(answer: Answer, pid: int) -> bool:
+    """Request ids begin with the process that gave them."""
+    return answer.id.startswith(f"req_{pid:x}")
+
+
+def refuses(port: int) -> bool:
+    """Whether the system refuses a new client, in place of letting it wait for somebody who accepts."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=DEADLINE).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def readiness(gate: Gate) -> int:
@@ -153,7 +175,8 @@ def test_a_drain_finishes_what_runs(gate: Gate, upstream: Upstream) -> None:
 
 
 def test_a_drain_under_load_fails_no_request(gate: Gate, upstream: Upstream) -> None:
-    """Clients that ask all the time: each gets its answer, then is told that the connection ends; none is cut off."""
+    """Clients that ask all the time: each gets its answer, then is told that the connection ends. No answer that was
+    begun is cut off, and no new connection is taken in vain: at most a kept one closes as the next request leaves."""
     with Load(gate.port, gate.token) as load:
         load.more(50)
         gate.signal(signal.SIGTERM)
@@ -161,18 +184,20 @@ def test_a_drain_under_load_fails_no_request(gate: Gate, upstream: Upstream) -> 
         load.more(50)
         assert gate.wait() == 0, gate.log()
     assert {answer.status for answer in load.answers} == {200}
-    begun = [told for last, told in load.failures if "ConnectionRefusedError" not in told]
-    # A connection that waits in the listener's queue when the listener closes is reset, and one that was idle is
-    # closed: neither had an answer begun. Each client can meet one of each.
-    assert len(begun) <= 2 * len(load.tallies), begun
+    for tally in load.tallies:
+        unmet = [(last, told) for last, told in tally.failures if "ConnectionRefusedError" not in told]
+        assert len(unmet) <= 1, unmet
+        assert all(last for last, _ in unmet), "a connection that had carried nothing was ended"
+        assert all("unread" not in told or told.endswith("unread: b''") for _, told in unmet), unmet
     rows = {row["id"]: row for row in gate.records()}
-    assert all(answer.id in rows for answer in load.answers)
+    assert {answer.id for answer in load.answers} == set(rows)  # whatever was served has arrived
     assert not [row for row in rows.values() if row["error"]]
     compare(gate.records(), upstream.lines())
 
 
 def test_a_second_signal_ends_the_streams_and_says_so(gate: Gate, upstream: Upstream) -> None:
-    """Each gets an error in its stream and a record; what had not begun gets 503; exit status 0."""
+    """Each gets an error in its stream and a record; what had not begun gets 503; exit status 0. Before it comes,
+    streams run on and new clients are refused: nobody waits in a queue that nobody takes from."""
     place = upstream.place()
     with Wire(gate.port) as stream, Wire(gate.port) as whole:
         _, headers = stream.send(chat(gate.token, stream=True, metadata={"fake": "stall,after=4"})).head()
@@ -181,6 +206,7 @@ def test_a_second_signal_ends_the_streams_and_says_so(gate: Gate, upstream: Upst
         waiting = upstream.seen("fault", after=upstream.seen("fault", after=place).seq).id
         gate.signal(signal.SIGTERM)
         until(lambda: readiness(gate) == 503, "it drains")
+        until(lambda: refuses(gate.port), "new clients are refused while a stream runs")
         gate.signal(signal.SIGTERM)
         body = b"".join(iter(stream.chunk, b""))
         assert json.loads(body.split(b"\n\n")[-2].removeprefix(b"data: "))["error"]["code"] == "unavailable"
@@ -203,6 +229,48 @@ def test_the_grace_period_ends(upstream: Upstream, tmp_path: Path) -> None:
         assert b"[DONE]" not in body
         assert gate.wait() == 0
     assert gate.record(dict(headers)["x-request-id"])["error"] == "unavailable"
+
+
+def test_a_worker_is_restarted_beside_its_streams(upstream: Upstream, tmp_path: Path) -> None:
+    """SIGTERM to the only worker: another answers at once, while the old one keeps its stream, counts it against the
+    key's limit and hears of revocations. The second SIGTERM ends the stream in-band, and the old worker with it."""
+    upstream.forget()
+    with Gate(tmp_path, settings(upstream.url)) as gate, Wire(gate.port) as stream:
+        gate.settle()
+        token, _ = gate.make_key("one", concurrency=1)
+        place = upstream.place()
+        _, headers = stream.send(chat(token, stream=True, metadata={"fake": "stall,after=2"})).head()
+        upstream.seen("fault", after=place)
+        (old,) = gate.worker_pids()
+        os.kill(old, signal.SIGTERM)
+        until(lambda: comes_from(ask(gate.port, chat(gate.token)), old) is False, "another answers")
+        new = until(lambda: {pid for pid in gate.worker_pids() if pid not in {old, None}}, "it is known").pop()
+        assert set(gate.worker_pids()) == {old, new}
+        assert comes_from(ask(gate.port, chat(gate.token)), new)
+        assert readiness(gate) == 200
+        refused = ask(gate.port, chat(token))
+        assert (refused.status, refused.error["code"], comes_from(refused, new)) == (429, "rate_limit_exceeded", True)
+        other, gone = gate.make_key("goes")
+        assert ask(gate.port, chat(other)).status == 200
+        assert "acknowledged by 2 of 2 workers" in gate.command("keys", "revoke", gone.id).stdout
+        os.kill(old, signal.SIGTERM)
+        body = b"".join(iter(stream.chunk, b""))
+        assert b'"code":"unavailable"' in body
+        until(lambda: gate.worker_pids() == [new], "the old one has left")
+        assert ask(gate.port, chat(token)).status == 200
+        assert gate.record(dict(headers)["x-request-id"])["error"] == "unavailable"
+        assert gate.events("worker_died") == []
+
+
+def test_workers_without_a_supervisor_give_the_port_back(gate: Gate) -> None:
+    """`kill -9` of the supervisor: they drain by themselves, and while a stream still runs another can listen."""
+    with Wire(gate.port) as stream:
+        stream.send(chat(gate.token, stream=True, metadata={"fake": "stall,after=2"})).head()
+        stream.chunk()
+        gate.signal(signal.SIGKILL)
+        gate.wait()
+        until(lambda: refuses(gate.port), "the workers have closed the listener")
+        socket.create_server(("127.0.0.1", gate.port)).close()
 
 
 def test_one_data_directory_has_one_gateway(gate: Gate) -> None:
