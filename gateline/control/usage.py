@@ -6,18 +6,18 @@ import time
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Engine, and_, case, func, select
+from sqlalchemy import ColumnElement, Engine, Select, and_, case, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from gateline.control.units import parse_duration
-from gateline.store.sql.records import RecordRow
+from gateline.store.sql.records import BLOCK_BITS, BlockRow, CallerRow, CallRow, KindRow
 
 By = Literal["model", "key", "tenant"]
 
 _COLUMN: Final[dict[By, InstrumentedAttribute[str]]] = {
-    "model": RecordRow.model,
-    "key": RecordRow.key_id,
-    "tenant": RecordRow.tenant,
+    "model": KindRow.model,
+    "key": CallerRow.key_id,
+    "tenant": CallerRow.tenant,
 }
 
 
@@ -52,30 +52,47 @@ def since_of(text: str | None, now: int | None = None) -> int | None:
 
 def totals(engine: Engine, since: int | None, by: By) -> list[Total]:
     """Groups of the records that finished at or after `since` (UTC nanoseconds; None: all), the most asked first."""
-    group = _COLUMN[by]
-    # A call that was refused before any target was asked consumed nothing and cost nothing: that is known.
-    tried = func.json_array_length(RecordRow.attempts) > 0
-    query = select(
-        group,
-        func.count(),
-        _count(RecordRow.error != ""),
-        _sum(RecordRow.input_tokens),
-        _sum(RecordRow.output_tokens),
-        _sum(RecordRow.cached_tokens),
-        _sum(RecordRow.reasoning_tokens),
-        _sum(RecordRow.cost),
-        _count(and_(RecordRow.cost.is_(None), tried)),
-        _count(and_(RecordRow.usage_source == "none", tried)),
+    sums = _sums(since).subquery()
+    name = _COLUMN[by]
+    added = [func.sum(column) for column in sums.c if column.name not in {"kind", "caller"}]
+    requests, errors = added[0], func.sum(case((KindRow.error != "", sums.c.requests), else_=0))
+    unmetered = func.sum(case((KindRow.usage_source == "none", sums.c.tried), else_=0))
+    query = (
+        select(name, requests, errors, *added[1:-1], unmetered)
+        .join_from(sums, KindRow, KindRow.id == sums.c.kind)
+        .join(CallerRow, CallerRow.id == sums.c.caller)
+        .group_by(name)
+        .order_by(requests.desc(), name)
     )
-    if since is not None:
-        query = query.where(RecordRow.finished >= since)
-    query = query.group_by(group).order_by(func.count().desc(), group)
     with engine.connect() as connection:
         return [Total(*row) for row in connection.execute(query)]
 
 
+def _sums(since: int | None) -> Select[Any]:
+    """Sums of the calls by the numbers of their kind and caller, which costs less than by their names: those are then
+    looked at once a group. `tried`, the last column, counts the calls of which a target was asked."""
+    # A call that was refused before any target was asked consumed nothing and cost nothing: that is known.
+    tried = or_(CallRow.attempts.is_(None), CallRow.attempts != "[]")
+    query = select(
+        CallRow.kind,
+        CallRow.caller,
+        func.count().label("requests"),
+        _sum(CallRow.input_tokens),
+        _sum(CallRow.output_tokens),
+        _sum(CallRow.cached_tokens),
+        _sum(CallRow.reasoning_tokens),
+        _sum(CallRow.cost),
+        _count(and_(CallRow.cost.is_(None), tried)).label("unpriced"),
+        _count(tried).label("tried"),
+    )
+    if since is not None:
+        first = select(func.min(BlockRow.block)).where(BlockRow.latest >= since).scalar_subquery()
+        query = query.where(CallRow.number >= first.op("<<")(BLOCK_BITS), CallRow.finished >= since)
+    return query.group_by(CallRow.kind, CallRow.caller)
+
+
 def _sum(column: InstrumentedAttribute[int | None]) -> ColumnElement[Any]:
-    return func.coalesce(func.sum(column), 0)
+    return func.coalesce(func.sum(column), 0).label(column.key)
 
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[Any]:

@@ -14,7 +14,7 @@ from gateline.model.usage import Usage, UsageSource
 RECORD_VERSION = 1
 
 
-class Attempt(msgspec.Struct, array_like=True):
+class Attempt(msgspec.Struct, array_like=True, gc=False):
     """One try at one target. `status` is the upstream's (0: it never answered), `error` our name for what failed."""
 
     target: str
@@ -27,7 +27,7 @@ class Attempt(msgspec.Struct, array_like=True):
     cost: int | None = None
 
 
-class Record(msgspec.Struct, array_like=True):
+class Record(msgspec.Struct, array_like=True, gc=False):
     """`status` is what the client was told, 499 if it left first; `error` is empty on success.
     `target` is the one that answered, "provider/model". `cost` is nano-dollars, None when the price is unknown."""
 

@@ -84,24 +84,30 @@ def _read_frames(fd: int, seed: int, offset: int, limit: int) -> Segment:
     payloads: list[bytes] = []
     size = os.fstat(fd).st_size
     data, base = os.pread(fd, _READ_BYTES, offset), offset
+    at, here = 0, len(data)
+    unpack, crc_of = _FRAME.unpack_from, zlib.crc32  # this loop runs once a record
     while len(payloads) < limit:
-        at = offset - base
-        if at + FRAME_BYTES > len(data) and base + len(data) < size:
-            data, base, at = os.pread(fd, _READ_BYTES, offset), offset, 0
-        if at + FRAME_BYTES > len(data):
+        body = at + FRAME_BYTES
+        if body > here and base + here < size:
+            data, base, at, body = os.pread(fd, _READ_BYTES, base + at), base + at, 0, FRAME_BYTES
+            here = len(data)
+        if body > here:
             break
-        length, crc = _FRAME.unpack_from(data, at)
-        if length == _END:
-            return Segment(payloads, offset, closed=crc == seed)
-        end = at + FRAME_BYTES + length
-        if length == 0 or base + end > size:
-            break
-        if end > len(data):
-            data, base, at = os.pread(fd, max(FRAME_BYTES + length, _READ_BYTES), offset), offset, 0
-            end = FRAME_BYTES + length
-        payload = data[at + FRAME_BYTES : end]
-        if zlib.crc32(payload, seed) != crc:
+        length, crc = unpack(data, at)
+        end = body + length
+        if end > here:
+            if length == _END:
+                return Segment(payloads, base + at, closed=crc == seed)
+            if base + end > size:
+                break
+            data, base, at = os.pread(fd, max(FRAME_BYTES + length, _READ_BYTES), base + at), base + at, 0
+            here = len(data)
+            if here < FRAME_BYTES + length:
+                break  # cut short since its size was asked
+            continue
+        payload = data[body:end]
+        if length == 0 or crc_of(payload, seed) != crc:
             break
         payloads.append(payload)
-        offset += FRAME_BYTES + length
-    return Segment(payloads, offset, closed=False)
+        at = end
+    return Segment(payloads, base + at, closed=False)

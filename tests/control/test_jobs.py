@@ -56,6 +56,33 @@ def test_a_job_in_a_thread_is_never_run_twice_at_once() -> None:
     assert set(most) == {1}
 
 
+def test_a_job_that_is_not_due_is_skipped_until_it_is() -> None:
+    """Nothing runs while the look says no; after a failure the job runs again without asking."""
+    answers = iter([False, False, True, False, False, False])
+    ran: list[str] = []
+    asked: list[bool] = []
+
+    def is_due() -> bool:
+        asked.append(next(answers, False))
+        return asked[-1]
+
+    async def work() -> None:
+        ran.append(f"after {len(asked)}")
+        if len(ran) < 3:
+            raise OSError("the disk is away")
+
+    async def run() -> None:
+        task = asyncio.ensure_future(repeat_async("work", 0, work, is_due))
+        async with asyncio.timeout(DEADLINE):
+            while len(asked) < 20:  # noqa: ASYNC110 the job has no event for a run that is skipped
+                await asyncio.sleep(0)
+        task.cancel()
+
+    with capture_logs():
+        asyncio.run(run())
+    assert ran == ["after 3", "after 4", "after 5"]
+
+
 def test_a_complaint_is_repeated_at_most_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr("gateline.control.complaint.time.monotonic", lambda: now[0])

@@ -22,7 +22,7 @@ from gateline.store.inflight import InFlight
 from gateline.store.journal import Journal, new_incarnation
 from gateline.store.segment import SUFFIX
 from gateline.store.sql.base import Base, connect
-from gateline.store.sql.records import OffsetRow, RecordRow, UnreadableRow
+from gateline.store.sql.records import OffsetRow, UnreadableRow
 
 SMALL = 16 * 4096
 
@@ -57,7 +57,7 @@ def engine(place: DataDir) -> Iterator[Engine]:
 def stored(engine: Engine) -> dict[str, str]:
     """Id and error of every record."""
     with engine.connect() as connection:
-        return {row.id: row.error for row in connection.execute(select(RecordRow.id, RecordRow.error))}
+        return {row.id: row.error for row in connection.exec_driver_sql("SELECT id, error FROM records")}
 
 
 def count(engine: Engine, table: type[Base]) -> int:

@@ -12,7 +12,7 @@ from gateline.control.usage import Total, since_of, totals
 from gateline.model.record import Attempt, Opened, record_of_lost
 from gateline.model.usage import Usage
 from gateline.store.sql.base import Base, connect
-from gateline.store.sql.records import RecordRow, values_of
+from gateline.store.sql.intake import Intake
 
 
 @pytest.fixture
@@ -26,9 +26,8 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 def add(engine: Engine, name: str, finished: int = 10, **changes: Any) -> None:
     opened = Opened(name, "default", "key_1", 0, "chat", "gpt", "up/gpt", stream=False, started=1)
     record = msgspec.structs.replace(record_of_lost(opened, finished), **{"error": "", **changes})
-    marks = ", ".join("?" * len(RecordRow.__table__.columns))
     with engine.begin() as connection:
-        connection.exec_driver_sql(f"INSERT INTO records VALUES ({marks})", values_of(record))
+        Intake().insert(connection, [record])
 
 
 def test_groups_add_up(engine: Engine) -> None:
@@ -57,6 +56,25 @@ def test_since_includes_its_own_moment(engine: Engine) -> None:
         add(engine, f"at {moment}", finished=moment, key_id=f"key_{moment}")
     assert [total.name for total in totals(engine, 10, "key")] == ["key_10", "key_11"]
     assert totals(engine, 12, "key") == []
+
+
+def test_since_reads_all_blocks_that_may_hold_such_calls(engine: Engine) -> None:
+    """Whatever order calls came in, each that finished since then counts: early blocks with late calls too."""
+    opened = Opened("", "default", "key_1", 0, "chat", "gpt", "up/gpt", stream=False, started=1)
+    lost = record_of_lost(opened, 0)
+    finished = [5] * 5_000 + [100] + [5] * 5_000 + [200, 50]
+    records = [msgspec.structs.replace(lost, id=f"r{n}", finished=moment) for n, moment in enumerate(finished)]
+    with engine.begin() as connection:
+        for start in range(0, len(records), 1_000):
+            Intake().insert(connection, records[start : start + 1_000])
+    counts = {since: totals(engine, since, "model") for since in (5, 50, 51, 101, 201)}
+    assert {since: found[0].requests if found else 0 for since, found in counts.items()} == {
+        5: 10_003,
+        50: 3,
+        51: 2,
+        101: 1,
+        201: 0,
+    }
 
 
 def test_since_is_a_duration_before_now() -> None:

@@ -262,3 +262,37 @@ def test_a_dead_workers_calls_are_over_and_its_debts_are_not(tmp_path: Path) -> 
         first.zero_worker(1)
         assert [first.calls(slot) for slot in (0, 5, 3_000)] == [1, 1, 1]
         assert not first.admit(5, 1, None, NOW).allowed
+
+
+def test_a_sole_worker_decides_as_under_the_lock(tmp_path: Path) -> None:
+    """Of two places with one worker: the same verdicts, without waiting for a lock that somebody holds."""
+    with workers(2, tmp_path, patience_ns=0) as (one, other):
+        one.set_sole(sole=True)
+        assert other._try_lock(7)
+        assert [one.admit(7, 2, 3, NOW).allowed for _ in range(3)] == [True, True, False]
+        assert one.lock_missed == 0
+        other._unlock(7)
+
+
+def test_a_worker_that_keeps_company_is_never_sole_again(tmp_path: Path) -> None:
+    """What it decides meanwhile counts for the other, and the other way round, whatever the shared cell says."""
+    with workers(2, tmp_path) as (old, new):
+        old.set_sole(sole=True)
+        old.keep_company()
+        assert not old.is_sole
+        assert new.admit(1, None, 1, NOW).allowed
+        assert not old.admit(1, None, 1, NOW).allowed
+        new.leave(1)
+        assert old.admit(1, None, 1, NOW).allowed
+
+
+def test_nobody_is_sole_while_a_debt_may_be_owed(tmp_path: Path) -> None:
+    """A debt is seen under the lock only: who decided without it would forgive it."""
+    with workers(2, tmp_path, patience_ns=1_000) as (first, second):
+        assert first._try_lock(3)
+        assert second.admit(3, 1, None, NOW).allowed  # posts its debt: the lock is taken
+        first._unlock(3)
+        first.zero_worker(1)
+        first.set_sole(sole=True)
+        assert not first.is_sole
+        assert not first.admit(3, 1, None, NOW).allowed

@@ -67,6 +67,7 @@ class AppServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            date_header=False,
             proxy_headers=False,
             limit_concurrency=64,
             timeout_graceful_shutdown=_GRACE_SECONDS,
@@ -75,18 +76,42 @@ class AppServer:
         self._listener = listener
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._server.serve(sockets=[self._listener]))
+    async def start(self) -> None:
+        """Returns when it answers. Raises what kept it from that."""
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(self._server.serve(sockets=[self._listener]))
+        listening = loop.create_task(self._server.listening.wait())
+        await asyncio.wait({self._task, listening}, return_when=asyncio.FIRST_COMPLETED)
+        if not listening.done():
+            listening.cancel()
+            await self._task
 
     async def close(self) -> None:
-        self._server.should_exit = True
+        self._server.end()
         if self._task is not None:
             with suppress(asyncio.CancelledError):
                 await self._task
 
 
 class _QuietServer(uvicorn.Server):
-    """Signals belong to the process, not to one of its servers."""
+    """Signals belong to the process, not to one of its servers; and none of them wakes up ten times a second to see
+    whether it is to end, as uvicorn's own do: nothing else that they do then is of use here."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    def end(self) -> None:
+        self.should_exit = True
+        self._ending.set()
+
+    async def main_loop(self) -> None:
+        await self._ending.wait()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

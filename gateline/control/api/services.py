@@ -17,6 +17,7 @@ from gateline.control.configuration import Configuration
 from gateline.control.keys import BadKey, Keys, UnknownKey
 from gateline.control.ledger import Ledger
 from gateline.control.roster import Roster
+from gateline.store.datadir import DataDir
 from gateline.store.sql.keys import NoSlotLeft
 from gateline.store.sql.lookup import StoreAway
 
@@ -25,6 +26,7 @@ from gateline.store.sql.lookup import StoreAway
 class Services:
     """`reload` takes a new configuration into force, workers and supervisor told. Raises as Configuration.reload."""
 
+    data_dir: DataDir
     engine: Engine
     keys: Keys
     ledger: Ledger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter
@@ -10,6 +11,7 @@ from fastapi.responses import JSONResponse
 from gateline import __version__
 from gateline.control.api.services import Services, refusal
 from gateline.control.compile import TooManyRows
+from gateline.control.enginestate import engine_state
 from gateline.control.mistakes import ConfigMistakes
 
 RUNNING_SECONDS = 2.0
@@ -27,7 +29,7 @@ def status_router(services: Services) -> APIRouter:
             "snapshot": services.configuration.version,
             "changed": feed.changed,
             "admin": services.admin_address,
-            "engines": {name: services.roster.engines.get(name) for name in services.configuration.engines},
+            "engines": await _engines(services),
             "workers": [
                 {
                     "worker": worker,
@@ -62,3 +64,13 @@ def status_router(services: Services) -> APIRouter:
         )
 
     return router
+
+
+async def _engines(services: Services) -> dict[str, dict[str, Any]]:
+    """Each engine that is configured: its process, as the supervisor tells it, and its state, as it says itself."""
+    names = services.configuration.engines
+    states = await asyncio.gather(*(engine_state(services.data_dir.engine_socket(name)) for name in names))
+    unknown = {"pid": 0, "restarts": 0}
+    return {
+        name: {**services.roster.engines.get(name, unknown), **state} for name, state in zip(names, states, strict=True)
+    }

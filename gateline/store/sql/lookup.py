@@ -60,9 +60,8 @@ class KeyReader:
             self._connection = None
 
     def _read(self, query: Callable[[sqlite3.Connection], _T], nothing: _T) -> _T:
-        """`nothing` is the truth of a database that was never made: there are no keys in it."""
-        if self._connection is None and not self._path.exists():
-            return nothing
+        """`nothing` is the truth of a database without tables, which is how one begins: there are no keys in it. A
+        file that is not there says nothing: what cannot be opened is away."""
         try:
             connection = self._open()
             connection.execute("BEGIN")

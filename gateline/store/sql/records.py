@@ -1,30 +1,43 @@
-"""Tables of the ledger: the records, how far each journal segment is imported, and payloads nobody could read."""
+"""Tables of the ledger, made for the importer, and the view `records`, made for whoever reads.
+
+What many calls have in common is written once: a call is a row of numbers that names its `kinds` and `callers` row.
+The view puts a record together again, field by field as `model.record` has it, `attempts` as JSON.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Final
 
-import msgspec
-from msgspec.structs import astuple, fields
-from sqlalchemy import JSON, BigInteger, Index, LargeBinary
+from sqlalchemy import DDL, BigInteger, LargeBinary, Text, UniqueConstraint, event
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateline.model.record import Attempt, Record
-from gateline.model.usage import Usage
 from gateline.store.sql.base import Base
 
+BLOCK_BITS: Final = 12  # of a call's number: 4,096 calls are a block
 
-class RecordRow(Base):
-    """One call. Times are UTC nanoseconds since the epoch, durations nanoseconds, cost nano-dollars, NULL unknown."""
 
-    __tablename__ = "records"
-    # One index: each costs the importer as much again as a tenth of the row, and totals are asked for by time.
-    __table_args__ = (Index("ix_records_finished", "finished"),)
+class KindRow(Base):
+    """What a call was, as far as many calls have been the same. Few rows: the configuration and the errors bound
+    them."""
 
-    id: Mapped[str] = mapped_column(primary_key=True)
+    __tablename__ = "kinds"
+    __table_args__ = (
+        UniqueConstraint(
+            "version",
+            "operation",
+            "model",
+            "target",
+            "status",
+            "error",
+            "stream",
+            "client_gone",
+            "usage_source",
+            name="uq_kinds",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
     version: Mapped[int]
-    tenant: Mapped[str]
-    key_id: Mapped[str]
     operation: Mapped[str]
     model: Mapped[str]
     target: Mapped[str]
@@ -32,16 +45,45 @@ class RecordRow(Base):
     error: Mapped[str]
     stream: Mapped[bool]
     client_gone: Mapped[bool]
+    usage_source: Mapped[str]
+
+
+class CallerRow(Base):
+    """Whose key a call was made with: a row for each key that was ever used."""
+
+    __tablename__ = "callers"
+    __table_args__ = (UniqueConstraint("tenant", "key_id", name="uq_callers"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant: Mapped[str]
+    key_id: Mapped[str]
+
+
+class CallRow(Base):
+    """One call. Times are UTC nanoseconds since the epoch, durations nanoseconds, cost nano-dollars, NULL unknown.
+
+    `number` counts up in the order of import. `attempts` is NULL where the only attempt had the target, status, error,
+    usage and cost of the call itself, as nearly every one has: then only its times are kept beside it.
+    """
+
+    # No index on times: `blocks` serves questions by time, and costs a row for 4,096 calls instead of one for each.
+    __tablename__ = "calls"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[int]
+    caller: Mapped[int]
     started: Mapped[int] = mapped_column(BigInteger)
     first_byte: Mapped[int] = mapped_column(BigInteger)
     finished: Mapped[int] = mapped_column(BigInteger)
     overhead: Mapped[int] = mapped_column(BigInteger)
-    attempts: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    attempts: Mapped[str | None] = mapped_column(Text)
+    attempt_started: Mapped[int | None] = mapped_column(BigInteger)
+    attempt_duration: Mapped[int | None] = mapped_column(BigInteger)
     input_tokens: Mapped[int | None] = mapped_column(BigInteger)
     output_tokens: Mapped[int | None] = mapped_column(BigInteger)
     cached_tokens: Mapped[int | None] = mapped_column(BigInteger)
     reasoning_tokens: Mapped[int | None] = mapped_column(BigInteger)
-    usage_source: Mapped[str]
     cost: Mapped[int | None] = mapped_column(BigInteger)
     bytes_in: Mapped[int] = mapped_column(BigInteger)
     bytes_out: Mapped[int] = mapped_column(BigInteger)
@@ -49,6 +91,16 @@ class RecordRow(Base):
     connect: Mapped[int] = mapped_column(BigInteger)
     engine_cpu: Mapped[int] = mapped_column(BigInteger)
     gateway_cpu: Mapped[int] = mapped_column(BigInteger)
+
+
+class BlockRow(Base):
+    """The latest `finished` among the calls of one block (`number >> BLOCK_BITS`): who asks for calls since a moment
+    reads from the first block on that holds one, and skips all before."""
+
+    __tablename__ = "blocks"
+
+    block: Mapped[int] = mapped_column(primary_key=True)
+    latest: Mapped[int] = mapped_column(BigInteger)
 
 
 class OffsetRow(Base):
@@ -72,33 +124,21 @@ class UnreadableRow(Base):
     payload: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-# The same fields, but written to JSON with their names.
-_NamedUsage = msgspec.defstruct("_NamedUsage", [field.name for field in fields(Usage)])
-_NamedAttempt = msgspec.defstruct("_NamedAttempt", [field.name for field in fields(Attempt)])
-_USAGE = [field.name for field in fields(Attempt)].index("usage")
-_NO_TOKENS = (None, None, None, None)
-_encode = msgspec.json.Encoder().encode
+RECORDS_VIEW: Final = """
+CREATE VIEW records AS
+SELECT calls.id, kinds.version, callers.tenant, callers.key_id, kinds.operation, kinds.model, kinds.target,
+    kinds.status, kinds.error, kinds.stream, kinds.client_gone,
+    calls.started, calls.first_byte, calls.finished, calls.overhead,
+    coalesce(calls.attempts, json_array(json_object(
+        'target', kinds.target, 'status', kinds.status, 'error', kinds.error,
+        'started', calls.attempt_started, 'duration', calls.attempt_duration,
+        'usage', json(CASE WHEN calls.input_tokens IS NOT NULL THEN json_object(
+            'input', calls.input_tokens, 'output', calls.output_tokens,
+            'cached', calls.cached_tokens, 'reasoning', calls.reasoning_tokens) END),
+        'usage_source', kinds.usage_source, 'cost', calls.cost))) AS attempts,
+    calls.input_tokens, calls.output_tokens, calls.cached_tokens, calls.reasoning_tokens, kinds.usage_source,
+    calls.cost, calls.bytes_in, calls.bytes_out, calls.queue, calls.connect, calls.engine_cpu, calls.gateway_cpu
+FROM calls JOIN kinds ON kinds.id = calls.kind JOIN callers ON callers.id = calls.caller
+"""
 
-
-def values_of(record: Record) -> tuple[Any, ...]:
-    """The record as a row for the driver, in the order of the table's columns: the importer's hot path."""
-    version, id_, *head = (values := astuple(record))[:_ATTEMPTS]
-    usage = record.usage
-    tokens = _NO_TOKENS if usage is None else astuple(usage)
-    return (id_, version, *head, _attempts_json(record.attempts), *tokens, *values[_ATTEMPTS + 2 :])
-
-
-_ATTEMPTS = [field.name for field in fields(Record)].index("attempts")  # `usage` follows, as four columns here
-
-
-def _attempts_json(attempts: list[Attempt]) -> str:
-    """Objects with named fields, for whoever reads the table; in the journal they are arrays."""
-    return _encode([_named(attempt) for attempt in attempts]).decode()
-
-
-def _named(attempt: Attempt) -> object:
-    values = astuple(attempt)
-    usage = attempt.usage
-    if usage is not None:
-        values = (*values[:_USAGE], _NamedUsage(*astuple(usage)), *values[_USAGE + 1 :])
-    return _NamedAttempt(*values)
+event.listen(Base.metadata, "after_create", DDL(RECORDS_VIEW))  # type: ignore[no-untyped-call]

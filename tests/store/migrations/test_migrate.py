@@ -25,11 +25,13 @@ PROGRAM = (
 def test_the_migrated_database_has_the_declared_tables(tmp_path: Path) -> None:
     database = tmp_path / "gateline.db"
     migrate(database)
-    assert {keys.KeyRow.__tablename__, records.RecordRow.__tablename__} <= Base.metadata.tables.keys()
+    assert {keys.KeyRow.__tablename__, records.CallRow.__tablename__} <= Base.metadata.tables.keys()
     engine = connect(database)
     try:
         with engine.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+            view = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = 'records'").scalar_one()
+            assert view.split() == records.RECORDS_VIEW.split()
     finally:
         engine.dispose()
 

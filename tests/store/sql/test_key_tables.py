@@ -86,15 +86,23 @@ def test_changes_come_in_their_order_each_key_once(engine: Engine, reader: KeyRe
     assert reader.last_change() == 6
 
 
-def test_a_database_that_was_never_made_holds_no_keys(tmp_path: Path) -> None:
-    """Nor does one without our tables: "none" is true there, and workers may be told so."""
-    for path in (tmp_path / "none.db", tmp_path / "empty.db"):
-        if path.name == "empty.db":
+def test_a_database_that_has_no_tables_yet_holds_no_keys(tmp_path: Path) -> None:
+    """Nor does one with other tables: "none" is true there, and workers may be told so."""
+    for path in (tmp_path / "empty.db", tmp_path / "others.db"):
+        path.touch()
+        if path.name == "others.db":
             with closing(sqlite3.connect(path)) as connection:
                 connection.execute("CREATE TABLE other (id INTEGER)")
         with closing(KeyReader(path)) as reader:
             assert reader.by_hashes([b"x" * 16]) == Answers([None], 0)
             assert reader.changes_after(0) == []
+
+
+def test_a_database_that_is_not_there_is_away(tmp_path: Path) -> None:
+    """A volume that is not mounted makes no key unknown, and no reader makes a file in its place."""
+    with closing(KeyReader(tmp_path / "gone.db")) as reader, pytest.raises(StoreAway):
+        reader.by_hashes([b"x" * 16])
+    assert not (tmp_path / "gone.db").exists()
 
 
 def test_a_damaged_database_is_away_not_empty(database: Path) -> None:

@@ -48,11 +48,9 @@ def _keys() -> None:
 
 def _records() -> None:
     op.create_table(
-        "records",
-        sa.Column("id", sa.String(), nullable=False),
+        "kinds",
+        sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("tenant", sa.String(), nullable=False),
-        sa.Column("key_id", sa.String(), nullable=False),
         sa.Column("operation", sa.String(), nullable=False),
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("target", sa.String(), nullable=False),
@@ -60,16 +58,46 @@ def _records() -> None:
         sa.Column("error", sa.String(), nullable=False),
         sa.Column("stream", sa.Boolean(), nullable=False),
         sa.Column("client_gone", sa.Boolean(), nullable=False),
+        sa.Column("usage_source", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint(
+            "version",
+            "operation",
+            "model",
+            "target",
+            "status",
+            "error",
+            "stream",
+            "client_gone",
+            "usage_source",
+            name="uq_kinds",
+        ),
+    )
+    op.create_table(
+        "callers",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("tenant", sa.String(), nullable=False),
+        sa.Column("key_id", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("tenant", "key_id", name="uq_callers"),
+    )
+    op.create_table(
+        "calls",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("kind", sa.Integer(), nullable=False),
+        sa.Column("caller", sa.Integer(), nullable=False),
         sa.Column("started", sa.BigInteger(), nullable=False),
         sa.Column("first_byte", sa.BigInteger(), nullable=False),
         sa.Column("finished", sa.BigInteger(), nullable=False),
         sa.Column("overhead", sa.BigInteger(), nullable=False),
-        sa.Column("attempts", sa.JSON(), nullable=False),
+        sa.Column("attempts", sa.Text(), nullable=True),
+        sa.Column("attempt_started", sa.BigInteger(), nullable=True),
+        sa.Column("attempt_duration", sa.BigInteger(), nullable=True),
         sa.Column("input_tokens", sa.BigInteger(), nullable=True),
         sa.Column("output_tokens", sa.BigInteger(), nullable=True),
         sa.Column("cached_tokens", sa.BigInteger(), nullable=True),
         sa.Column("reasoning_tokens", sa.BigInteger(), nullable=True),
-        sa.Column("usage_source", sa.String(), nullable=False),
         sa.Column("cost", sa.BigInteger(), nullable=True),
         sa.Column("bytes_in", sa.BigInteger(), nullable=False),
         sa.Column("bytes_out", sa.BigInteger(), nullable=False),
@@ -77,9 +105,34 @@ def _records() -> None:
         sa.Column("connect", sa.BigInteger(), nullable=False),
         sa.Column("engine_cpu", sa.BigInteger(), nullable=False),
         sa.Column("gateway_cpu", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
+        sa.PrimaryKeyConstraint("number"),
+        sa.UniqueConstraint("id"),
     )
-    op.create_index("ix_records_finished", "records", ["finished"], unique=False)
+    op.create_table(
+        "blocks",
+        sa.Column("block", sa.Integer(), nullable=False),
+        sa.Column("latest", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("block"),
+    )
+    op.execute(_RECORDS)
+
+
+_RECORDS = """
+CREATE VIEW records AS
+SELECT calls.id, kinds.version, callers.tenant, callers.key_id, kinds.operation, kinds.model, kinds.target,
+    kinds.status, kinds.error, kinds.stream, kinds.client_gone,
+    calls.started, calls.first_byte, calls.finished, calls.overhead,
+    coalesce(calls.attempts, json_array(json_object(
+        'target', kinds.target, 'status', kinds.status, 'error', kinds.error,
+        'started', calls.attempt_started, 'duration', calls.attempt_duration,
+        'usage', json(CASE WHEN calls.input_tokens IS NOT NULL THEN json_object(
+            'input', calls.input_tokens, 'output', calls.output_tokens,
+            'cached', calls.cached_tokens, 'reasoning', calls.reasoning_tokens) END),
+        'usage_source', kinds.usage_source, 'cost', calls.cost))) AS attempts,
+    calls.input_tokens, calls.output_tokens, calls.cached_tokens, calls.reasoning_tokens, kinds.usage_source,
+    calls.cost, calls.bytes_in, calls.bytes_out, calls.queue, calls.connect, calls.engine_cpu, calls.gateway_cpu
+FROM calls JOIN kinds ON kinds.id = calls.kind JOIN callers ON callers.id = calls.caller
+"""
 
 
 def _segments() -> None:
