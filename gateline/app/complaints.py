@@ -48,6 +48,10 @@ class Complaints:
         """A request that was refused or failed, by no fault of ours."""
         self.say(event, level="warning", status=status, code=code, request_id=request_id)
 
+    def unconnected(self, provider: str, address: str, reason: str) -> None:
+        """An upstream was not reached. Its callers hear the provider's name only."""
+        self.say("connect_failed", level="warning", provider=provider, address=address, reason=reason)
+
     def defect(self, request_id: str, error: BaseException) -> None:
         """A defect of ours in one request: where it happened, not what was in it."""
         self.say("defect", request_id=request_id, error=type(error).__name__, at=_places(error))

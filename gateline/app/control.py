@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import signal
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gateline.app.control_parts import Parts
 
 _RETRY_SECONDS = 1.0
+_NICE = 5  # where cores are short, importing the ledger gives way to answering
 
 
 def main(seat: Seat) -> None:
@@ -37,10 +39,11 @@ def main(seat: Seat) -> None:
 class _Control:
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
-        self._roster = Roster(seat.workers)
+        self._roster = Roster(seat.alive)
         self._configuration = Configuration(seat.config, seat.data_dir)
         self._changes = Changes(seat.data_dir.database, seat.data_dir.feed_socket)
         self._channel: Channel | None = None
+        self._parts: Parts | None = None
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -54,8 +57,10 @@ class _Control:
             self._start(self._listen(self._channel))
         module = await asyncio.to_thread(importlib.import_module, "gateline.app.control_parts")
         parts: Parts = module.Parts(self._seat, self._configuration, self._changes, self._roster, self.reload)
+        self._parts = parts
         if await self._opened(parts):
             await parts.start()
+            os.nice(_NICE)  # not before: a start that engines outrun as they load would keep the first key waiting
             await self._stopping.wait()
         await self._close(parts)
 
@@ -64,6 +69,8 @@ class _Control:
         async with self._reloading:
             await asyncio.to_thread(self._configuration.reload)
             self._changes.feed.publish(self._configuration.version, self._configuration.encoded())
+            if self._parts is not None:
+                await asyncio.to_thread(self._parts.reloaded)
             self._tell("reloaded", version=self._configuration.version, engines=self._configuration.engines)
 
     def _take_signals(self) -> None:
@@ -106,6 +113,9 @@ class _Control:
                 await self._reload_as_told()
             case "worker_died":
                 self._roster.worker_died(int(event["worker"]))
+                self._changes.feed.moved()
+            case "worker_left":
+                self._roster.worker_left(int(event["worker"]))
                 self._changes.feed.moved()
             case "worker_started":
                 self._roster.worker_started(int(event["worker"]))

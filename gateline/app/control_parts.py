@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from gateline.control.changes import Changes
 from gateline.control.complaint import Complaint
 from gateline.control.config import Config, load
 from gateline.control.configuration import Configuration
+from gateline.control.growth import Growth
 from gateline.control.jobs import repeat, repeat_async
 from gateline.control.keys import Keys
 from gateline.control.ledger import Ledger
@@ -26,14 +28,27 @@ from gateline.control.metrics import CONTENT_TYPE, render
 from gateline.control.mistakes import ConfigMistakes
 from gateline.control.publish import bind_private
 from gateline.control.roster import Roster
+from gateline.model.record import Record
 from gateline.store.columns import Columns
 from gateline.store.journal import sync_live
 from gateline.store.migrations import migrate
 from gateline.store.sql.base import connect
 
-_CHANGES_SECONDS = 0.25
+_CHANGES_SECONDS = 0.5  # of a key changed past this process; its own go out at once
 _IMPORT_SECONDS = 0.2
 _SYNC_SECONDS = 0.1
+_AT_START = ("host", "port", "workers", "admin_host", "admin_port", "drain_delay", "grace")
+_UNASKED_SECONDS = 5.0  # between runs of both while the columns say that nothing was written
+
+
+class DatabaseLost(Exception):
+    """The data directory had a database and has none: an empty one in its place would void every key and hide it."""
+
+    def __init__(self, database: Path) -> None:
+        super().__init__(
+            f"{database} is gone: mount or restore it. To begin anew without its keys and records, stop, remove "
+            f"{database.with_name('pepper')} and start"
+        )
 
 
 class Parts:
@@ -51,9 +66,10 @@ class Parts:
         self._roster = roster
         self._reload = reload
         self._settings = _settings(seat.config)
-        self._columns = Columns(seat.columns, seat.workers)
+        self._columns = Columns(seat.columns, seat.places)
         self._engine: Engine = connect(seat.data_dir.database)
-        self._ledger = Ledger(self._engine, seat.data_dir, self._access_log())
+        self._access = _access_log(self._settings)
+        self._ledger = Ledger(self._engine, seat.data_dir, self._imported)
         self._keys = Keys(self._engine, seat.data_dir.pepper())
         self._servers: list[AppServer] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -65,6 +81,8 @@ class Parts:
 
     def open(self) -> str | None:
         """Brings the database up to date; the first start's admin token, else None. Raises while it is away."""
+        if self._seat.data_dir.has_lost_database:
+            raise DatabaseLost(self._seat.data_dir.database)
         migrate(self._seat.data_dir.database)
         token = self._keys.create_first()
         self._complaint.went_well()
@@ -75,13 +93,15 @@ class Parts:
 
     async def start(self) -> None:
         folder = self._seat.data_dir.journal
+        import_due, sync_due = (Growth(self._columns, _UNASKED_SECONDS) for _ in range(2))
         jobs = (
             repeat_async("key_changes", _CHANGES_SECONDS, self._changes.push),
-            repeat("ledger_import", _IMPORT_SECONDS, self._ledger.run_once),
-            repeat("journal_sync", _SYNC_SECONDS, lambda: sync_live(folder)),
+            repeat("ledger_import", _IMPORT_SECONDS, self._ledger.run_once, import_due),
+            repeat("journal_sync", _SYNC_SECONDS, lambda: sync_live(folder), sync_due),
         )
         self._tasks = [asyncio.get_running_loop().create_task(job) for job in jobs]
         services = Services(
+            data_dir=self._seat.data_dir,
             engine=self._engine,
             keys=self._keys,
             ledger=self._ledger,
@@ -97,7 +117,11 @@ class Parts:
             self._servers.append(AppServer(metrics_app(self._rendered, CONTENT_TYPE), metrics))
         self._servers.append(AppServer(control_app(services), bind_private(self._seat.data_dir.control_socket)))
         for server in self._servers:
-            server.start()
+            await server.start()
+        # What was imported stays: the importer's many small objects must not make the collector look at it all again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
         structlog.get_logger().info(
             "control_started", snapshot=self._configuration.version, admin=services.admin_address
         )
@@ -116,9 +140,25 @@ class Parts:
         self._engine.dispose()
         structlog.get_logger().info("control_stopped")
 
-    def _access_log(self) -> Callable[..., None] | None:
-        path = self._settings.logging.access
-        return AccessLog(Path(path)).write if path else None
+    def reloaded(self) -> None:
+        """After a reload: the logs go on as the file says now, and what only a start reads is named. Blocks."""
+        before, now = self._settings, _settings(self._seat.config)
+        configure_logs(now.logging.level)
+        if now.logging.access != before.logging.access:
+            self._access = _access_log(now)
+        waiting = [f"server.{name}" for name in _AT_START if getattr(now.server, name) != getattr(before.server, name)]
+        if (now.server.tls is None) != (before.server.tls is None):
+            waiting.append("server.tls")
+        if waiting:
+            structlog.get_logger().warning(
+                "restart_needed", fields=waiting, remedy="they take effect at the next start"
+            )
+        self._settings = now.model_copy(update={"server": before.server})
+
+    def _imported(self, records: list[Record]) -> None:
+        access = self._access
+        if access is not None:
+            access.write(records)
 
     def _metrics_listener(self) -> socket.socket | None:
         """None when the address is taken: traffic matters more than numbers, and the log says so."""
@@ -135,7 +175,13 @@ class Parts:
             return None
 
     def _rendered(self) -> bytes:
-        return render(self._columns, self._configuration.rows.labels())
+        access = self._access
+        return render(self._columns, self._configuration.rows.labels(), access.dropped if access is not None else 0)
+
+
+def _access_log(settings: Config) -> AccessLog | None:
+    path = settings.logging.access
+    return AccessLog(Path(path)) if path else None
 
 
 def _settings(path: Path | None) -> Config:

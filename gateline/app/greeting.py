@@ -6,21 +6,24 @@ import sys
 from time import monotonic
 
 from gateline.app.launch import Launch
+from gateline.net.room import room
 from gateline.store.columns import LAST_TICK_NS, Columns
 
 _LAST_LOOK = 20.0  # seconds after which nothing more is waited for
 
 
 class Greeting:
-    """Speaks when the first worker runs, and again when the control process brings the first key."""
+    """Speaks when the first worker runs, and again when the control process brings the first key. `files` is how many
+    descriptors a process may open: it says when they are too few for the connections that were configured."""
 
-    def __init__(self, launch: Launch, host: str, port: int, data_dir: str) -> None:
+    def __init__(self, launch: Launch, host: str, port: int, data_dir: str, files: int) -> None:
         scheme = "https" if launch.tls_certificate else "http"
         shown = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host  # noqa: S104 - only shown
         self.url = f"{scheme}://{shown}:{port}"
         self._data_dir = data_dir
         self._workers = launch.workers
         self._model = launch.engines[0] if launch.engines else ""
+        self._shortage = _shortage(launch.connections, files)
         self._began = monotonic()
         self._ready = False
         self._token = ""
@@ -34,6 +37,8 @@ class Greeting:
             self._ready = True
             workers = f"{self._workers} worker" + "s" * (self._workers != 1)
             self._print(f"Gateline is ready at {self.url}  ({workers}, data in {self._data_dir})")
+            if self._shortage:
+                self._print(self._shortage)
             if self._token:
                 self._introduce()
         elif monotonic() - self._began > _LAST_LOOK:
@@ -64,3 +69,13 @@ class Greeting:
     def _print(text: str) -> None:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
+
+
+def _shortage(configured: int, files: int) -> str:
+    possible = room(configured, files)
+    if possible == configured:
+        return ""
+    return (
+        f"Warning: a worker takes {possible:,} client connections, not the {configured:,} of server.connections: at "
+        f"most {files:,} files may be open. Raise the hard limit (ulimit -Hn, LimitNOFILE= of systemd)."
+    )

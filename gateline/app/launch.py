@@ -21,6 +21,7 @@ class Launch:
     grace: float
     tls_certificate: str = ""
     tls_key: str = ""
+    connections: int = 20_000  # of clients, at most, in each worker
 
     def dump(self) -> str:
         return json.dumps(asdict(self))

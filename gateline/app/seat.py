@@ -13,14 +13,20 @@ from gateline.store.datadir import DataDir
 @dataclass(slots=True)
 class Seat:
     """`columns` and `limits` are anonymous shared maps made by the supervisor before the first fork, so that every
-    process sees the same pages and a killed one takes nothing along. `channel` carries JSON lines to and from the
-    supervisor (control process only). `worker` is the index of a data-plane worker, -1 in the control process."""
+    process sees the same pages and a killed one takes nothing along. Both have room for `places` workers: one more
+    than there are, so that a worker's successor can begin beside it. `worker` is the place of a data-plane worker, -1
+    in the control process.
+
+    `leaving` is a pipe to the supervisor: a worker that was told to end writes its place there. `channel` carries JSON
+    lines to and from the supervisor, and `alive` are the places with a worker (both for the control process)."""
 
     data_dir: DataDir
     config: Path | None
-    workers: int
+    places: int
     columns: mmap
     limits: mmap
     worker: int = -1
     listeners: tuple[socket.socket, ...] = ()
+    leaving: int = -1
+    alive: tuple[int, ...] = ()
     channel: socket.socket | None = None

@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import mmap
 import os
-import resource
 import selectors
 import signal
 import socket
@@ -23,21 +21,20 @@ from pathlib import Path
 from time import monotonic
 
 from gateline.app.complaints import Complaints
+from gateline.app.crew import Crew
 from gateline.app.greeting import Greeting
 from gateline.app.launch import Launch
 from gateline.app.seat import Seat
 from gateline.net.process import Child, describe, reap
+from gateline.net.room import raise_file_limit, room
 from gateline.net.tls import server_context
-from gateline.store import columns, limits
 from gateline.store.datadir import DataDir
 
 _BACKLOG = 4_096
 _ENDING = (signal.SIGTERM, signal.SIGINT)
-_FILES = 65_536
 _MARGIN = 10.0  # seconds beyond drain delay and grace after which a worker that has not ended is killed
 _ENGINE_GRACE = 12.0
 _CONTROL_GRACE = 15.0
-_CONTROL_NICE = 5  # where cores are short, importing the ledger gives way to answering
 
 
 class Supervisor:
@@ -50,7 +47,6 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._signals: list[int] = []
         self._stopping = 0  # how many times it was told to stop
-        self._workers: list[Child] = []
         self._engines: dict[str, Child] = {}
         self._control = Child("control", self._fork_control)
         self._peeker = Child("peeker", self._spawn_peeker)
@@ -61,19 +57,16 @@ class Supervisor:
         launch = self._launch
         self._data_dir.create()
         self._only_one = self._lock()
-        self._raise_file_limit()
+        files = raise_file_limit()
         self._tls = server_context(launch.tls_certificate, launch.tls_key) if launch.tls_certificate else None
         self._listener = self._listen()
-        self._columns_map = mmap.mmap(-1, columns.size(launch.workers))
-        self._limits_map = mmap.mmap(-1, limits.size(launch.workers))
-        self._columns = columns.Columns(self._columns_map, launch.workers)
+        self._crew = Crew(launch.workers, self._worker_spawner, self._data_dir, self._say, self._tell)
         host, port = self._listener.getsockname()[:2]
-        self._greeting = Greeting(launch, host, port, str(self._data_dir.root))
+        self._greeting = Greeting(launch, host, port, str(self._data_dir.root), files)
         self._take_signals()
-        self._workers = [Child(f"worker-{i}", self._worker_spawner(i)) for i in range(launch.workers)]
-        for child in self._workers:
-            child.start()
-        self._control.start()
+        connections = room(launch.connections, files)
+        self._say.say("started", level="info", workers=launch.workers, files=files, connections=connections)
+        self._crew.start()
         while self._step():
             pass
         return self._end()
@@ -91,14 +84,6 @@ class Supervisor:
             ) from None
         return fd
 
-    def _raise_file_limit(self) -> None:
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
-        if soft < wanted:
-            with contextlib.suppress(ValueError, OSError):
-                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        self.files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-
     def _listen(self) -> socket.socket:
         launch = self._launch
         family = socket.AF_INET6 if ":" in launch.host else socket.AF_INET
@@ -106,7 +91,7 @@ class Supervisor:
             listener = socket.create_server((launch.host, launch.port), family=family, backlog=_BACKLOG)
         except OSError as error:
             raise SystemExit(
-                f"gateline: cannot listen on {launch.host}:{launch.port} ({error.strerror}): name another --port"
+                f"gateline: cannot listen on {launch.host}:{launch.port} ({_reason(error)}): name another --port"
             ) from None
         listener.setblocking(False)
         return listener
@@ -120,6 +105,10 @@ class Supervisor:
         self._selector.register(read, selectors.EVENT_READ, "signal")
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, lambda number, _frame: self._signals.append(number))
+        self._leaving = os.pipe()
+        for end in self._leaving:
+            os.set_blocking(end, False)
+        self._selector.register(self._leaving[0], selectors.EVENT_READ, "leaving")
 
     # --- children ---
 
@@ -128,12 +117,14 @@ class Supervisor:
         return Seat(
             data_dir=self._data_dir,
             config=config,
-            workers=self._launch.workers,
-            columns=self._columns_map,
-            limits=self._limits_map,
+            places=self._crew.places,
+            columns=self._crew.columns_map,
+            limits=self._crew.limits_map,
             worker=worker,
             listeners=(self._listener,) if worker >= 0 else (),
+            leaving=self._leaving[1],
             channel=channel,
+            alive=self._crew.alive,
         )
 
     def _fork(self) -> int:
@@ -159,6 +150,7 @@ class Supervisor:
             signal.signal(number, signal.SIG_IGN)
         self._selector.close()
         os.close(self._only_one)  # the lock is the supervisor's alone: it goes when the supervisor goes
+        os.close(self._leaving[0])
         for end in self._wakeup:
             end.close()
         if self._channel is not None:
@@ -183,7 +175,6 @@ class Supervisor:
             code = 1
             try:
                 ours.close()
-                os.nice(_CONTROL_NICE)
                 self._listener.close()  # held here, it would keep accepting nobody's connections after the workers end
                 from gateline.app.control import main
 
@@ -203,10 +194,16 @@ class Supervisor:
         self._channel = ours
         self._heard = b""
         self._selector.register(ours, selectors.EVENT_READ, "control")
+        self._tell_engines()
         return pid
+
+    def _want_control(self) -> None:
+        if not self._control.is_running and not self._control.restarts:
+            self._control.start()
 
     def _start_helpers(self) -> None:
         """Once workers answer: what is slow to start must not slow down their start."""
+        self._want_control()
         self._peeker.start()
         self._want_engines(self._launch.engines)
 
@@ -219,6 +216,7 @@ class Supervisor:
             if name not in names and child.wanted:
                 child.wanted = False
                 child.signal(signal.SIGTERM)
+        self._tell_engines()
 
     def _spawn_peeker(self) -> int:
         command = [sys.executable, "-m", "gateline.app.peeker", str(self._data_dir.peek_socket)]
@@ -240,22 +238,23 @@ class Supervisor:
             if key.data == "signal":
                 with contextlib.suppress(BlockingIOError):
                     self._wakeup[0].recv(4_096)
-            else:
+            elif key.data == "control":
                 self._hear()
         while self._signals:
             self._signalled(self._signals.pop(0))
-        for pid, status in reap():
+        ended = reap()
+        self._hear_who_leaves()  # whoever said so before it ended has ended as it was told to
+        for pid, status in ended:
             self._died(pid, status)
         self._restart_due()
-        self._greeting.look(self._columns)
+        self._greeting.look(self._crew.columns)
         if self._greeting.is_done and not self._peeker.is_running and not self._peeker.restarts and not self._stopping:
             self._start_helpers()
         if not self._stopping:
             return True
         if monotonic() > self._kill_at:
-            for child in self._workers:
-                child.signal(signal.SIGKILL)
-        return any(child.is_running for child in self._workers)
+            self._crew.end(signal.SIGKILL)
+        return not self._crew.has_ended
 
     def _timeout(self) -> float:
         if not self._greeting.is_done:
@@ -266,51 +265,44 @@ class Supervisor:
         return max(0.0, min(dues) - monotonic()) if dues else 60.0
 
     def _children(self) -> list[Child]:
-        return [self._control, self._peeker, *self._workers, *self._engines.values()]
+        return [self._control, self._peeker, *self._crew.children, *self._engines.values()]
 
     def _signalled(self, number: int) -> None:
         if number in {signal.SIGTERM, signal.SIGINT}:
             self._stopping += 1
             if self._stopping == 1:
+                self._say.say("draining", level="info", delay=self._launch.drain_delay, grace=self._launch.grace)
                 self._kill_at = monotonic() + self._launch.drain_delay + self._launch.grace + _MARGIN
-            # The second time by another signal: two that are alike, close together, can arrive as one.
-            told = signal.SIGTERM if self._stopping == 1 else signal.SIGUSR1
-            for child in self._workers:
-                child.wanted = False
-                child.signal(told)
+                self._listener.close()  # only workers accept, and none will be started: with the last one it is closed
+            # Not SIGTERM: what a whole group is told reaches workers directly as well, and twice would mean "now".
+            self._crew.end(signal.SIGUSR2 if self._stopping == 1 else signal.SIGUSR1)
         elif number == signal.SIGHUP:
             self._tell("reload")
 
     def _died(self, pid: int, status: int) -> None:
-        for index, child in enumerate(self._workers):
-            if child.pid == pid:
-                child.died()
-                if child.wanted:
-                    self._say.say("worker_died", worker=index, how=describe(status))
-                self._columns.zero_gauges(index)
-                self._limits_of(index)
-                self._columns.worker(index)[columns.WORKER_RESTARTS] += 1 if child.wanted else 0
-                self._tell("worker_died", worker=index)
-                return
+        if self._crew.died(pid, status):
+            self._want_control()  # at the latest: it may be the one to make room for the journal of the next
+            return
         for child in (self._control, self._peeker, *self._engines.values()):
             if child.pid == pid:
                 child.died()
                 if child.wanted and not self._stopping:
-                    self._say.say("process_died", process=child.name, how=describe(status))
+                    wait = round(max(child.due - monotonic(), 0.0), 3)
+                    self._say.say("process_died", process=child.name, how=describe(status), restart_in=wait)
+                self._tell_engines()
 
-    def _limits_of(self, worker: int) -> None:
-        """The dead worker's running calls no longer count against their keys."""
-        view = limits.Limits(self._limits_map, worker, self._launch.workers, self._data_dir.limits_lock)
-        view.zero_worker(worker)
-        view.close()
+    def _hear_who_leaves(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            for place in os.read(self._leaving[0], 4_096):
+                self._crew.leaves(place)
 
     def _restart_due(self) -> None:
         now = monotonic()
         for child in self._children():
             if child.restarts and child.wanted and not child.is_running and child.due <= now:
                 child.start()
-                if child in self._workers:
-                    self._tell("worker_started", worker=self._workers.index(child))
+                self._crew.restarted(child)
+                self._tell_engines()
 
     # --- the control process ---
 
@@ -318,6 +310,10 @@ class Supervisor:
         if self._channel is not None:
             with contextlib.suppress(OSError):  # it has just died: it asks the workers itself when it is back
                 self._channel.send(json.dumps({"event": event, **fields}).encode() + b"\n")
+
+    def _tell_engines(self) -> None:
+        engines = {name: {"pid": child.pid, "restarts": child.restarts} for name, child in self._engines.items()}
+        self._tell("engines", engines=engines)
 
     def _hear(self) -> None:
         assert self._channel is not None
@@ -352,6 +348,7 @@ class Supervisor:
         self._control.wanted = False
         self._tell("stop")
         self._wait_for([self._control], _CONTROL_GRACE)
+        self._say.say("stopped", level="info")
         return 0
 
     def _wait_for(self, children: list[Child], seconds: float) -> None:
@@ -364,6 +361,11 @@ class Supervisor:
                 self._died(pid, status)
         for child in children:
             child.signal(signal.SIGKILL)
+
+
+def _reason(error: OSError) -> str:
+    """The system's words alone: `create_server` adds the address to them, which is said already."""
+    return (error.strerror or str(error)).partition(" (while")[0]
 
 
 def _spawn(command: list[str]) -> int:

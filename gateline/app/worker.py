@@ -32,6 +32,7 @@ from gateline.net.connect import Connector
 from gateline.net.egress import EgressPolicy
 from gateline.net.listener import Listener
 from gateline.net.peeklink import PeekLink
+from gateline.net.room import file_limit, room
 from gateline.net.server import ClientConnection
 from gateline.net.service import Service
 from gateline.net.tls import reload_certificate
@@ -58,9 +59,10 @@ class Worker:
         self._seat = seat
         self._tls = tls
         self._parent = os.getppid()
-        self._columns = Columns(seat.columns, seat.workers)
+        self._files = file_limit()
+        self._columns = Columns(seat.columns, seat.places)
         self._cells = self._columns.worker(seat.worker)
-        self._others = [self._columns.worker(i) for i in range(seat.workers) if i != seat.worker]
+        self._others = [self._columns.worker(i) for i in range(seat.places) if i != seat.worker]
         self._complaints = Complaints("worker", seat.worker)
 
     async def run(self) -> None:
@@ -74,14 +76,14 @@ class Worker:
         incarnation = new_incarnation()
         self._journal = Journal(data_dir.journal, incarnation)
         self._in_flight = InFlight(data_dir.journal, incarnation)
-        self._limits = Limits(seat.limits, seat.worker, seat.workers, data_dir.limits_lock)
+        self._limits = Limits(seat.limits, seat.worker, seat.places, data_dir.limits_lock)
         self._tallies = tallies = Tallies(cells)
-        self._connector = Connector(loop, EgressPolicy(snapshot.egress_allow))
+        self._connector = Connector(loop, EgressPolicy(snapshot.egress_allow), self._complaints.unconnected)
         self._gauges = Gauges(cells)
         self._upstreams = Upstreams(self._connector, clock, tallies, data_dir.engine_socket)
         self._peeker = PeekLink(loop, data_dir.run / f"peek-{seat.worker}.sock", data_dir.peek_socket)
-        self._keys = KeyTable(data_dir.feed_socket, seat.worker, clock, self._publish)
-        recorder = Recorder(self._journal, self._in_flight, cells, tallies, clock)
+        self._keys = KeyTable(data_dir.feed_socket, seat.worker, clock, self._publish, self._cut_calls_of)
+        recorder = Recorder(self._journal, self._in_flight, cells, tallies, clock, self._complaints.notice)
         pipeline = Pipeline(
             Identify(self._keys),
             Admit(self._limits, self._journal, cells),
@@ -91,7 +93,7 @@ class Worker:
             self._complaints.defect,
         )
         router = self._upstreams.build(snapshot, None)
-        self.front = Front(pipeline, router, cells, data_dir.pepper(), self._complaints.crash)
+        self.front = Front(pipeline, router, cells, data_dir.pepper(), self._complaints.crash, self._complaints.notice)
         self.service = Service(clock, snapshot.server, self.front, self._count_connections)
         self._adopt(snapshot, router)
         self._listeners = [self._listener(sock) for sock in seat.listeners]
@@ -99,16 +101,21 @@ class Worker:
         clock.every_tick(self._tick)
         clock.start(loop)
         self._keys.start()
-        loop.add_signal_handler(signal.SIGTERM, self._signalled)
+        loop.add_signal_handler(signal.SIGTERM, self._leave)
+        loop.add_signal_handler(signal.SIGUSR2, self._end_with_all)
         loop.add_signal_handler(signal.SIGUSR1, self._cut_short)
         for listener in self._listeners:
             listener.start()
+        self._complaints.say("worker_started", level="info", pid=os.getpid())
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
         await self._stop.wait()
         await self._drain()
         self._close()
+
+    def _cut_calls_of(self, key_id: str) -> None:
+        self.front.cut_calls_of(key_id)  # which is made after the table of keys
 
     # --- configuration ---
 
@@ -154,16 +161,21 @@ class Worker:
         self._cells[columns.CONNECTIONS] = count
 
     def _lead(self) -> int:
-        """How many more connections this worker has, or is taking on, than the least busy living one."""
+        """How many more connections this worker has, or is taking on, than the least busy one that also takes some."""
         now = monotonic_ns()
         least = [
-            cells[columns.CONNECTIONS] for cells in self._others if now - cells[columns.LAST_TICK_NS] < _DEAD_AFTER_NS
+            cells[columns.CONNECTIONS]
+            for cells in self._others
+            if now - cells[columns.LAST_TICK_NS] < _DEAD_AFTER_NS and not cells[columns.NOT_ACCEPTING]
         ]
-        own = self.service.open + sum(listener.accepting for listener in self._listeners)
-        return own - min(least) if least else 0
+        return self.service.open + self._accepting - min(least) if least else 0
+
+    @property
+    def _accepting(self) -> int:
+        return sum(listener.accepting for listener in self._listeners)
 
     def _has_room(self) -> bool:
-        return self.service.open < self.service.limits.connections
+        return self.service.open + self._accepting < room(self.service.limits.connections, self._files)
 
     # --- the tick ---
 
@@ -186,45 +198,55 @@ class Worker:
             },
             self.clock.lag,
         )
-        for route in self.front.router.targets.values():
-            self._cells[columns.row_base(route.target.row) + columns.IN_FLIGHT] = route.in_flight
+        self.front.router.show_in_flight(self._cells)
         self._tallies.count()
         if os.getppid() != self._parent:
-            self._signalled_once()  # the supervisor is gone: nobody will tell us
+            self._end_with_all()  # the supervisor is gone: nobody will tell us
 
     # --- the end ---
 
-    def _signalled(self) -> None:
+    def _leave(self) -> None:
+        """This worker alone is to end, or everybody was told at once: the supervisor hears of it and starts another
+        beside this one if it is not ending itself. The second time it is to end now."""
         if self._stop.is_set():
             self._cut.set()
-        self._signalled_once()
+        self._limits.keep_company()
+        self._stop.set()
+        with contextlib.suppress(OSError):  # full of news of others, or nobody reads it any more
+            os.write(self._seat.leaving, bytes([self._seat.worker]))
 
-    def _cut_short(self) -> None:
-        self._cut.set()
-        self._signalled_once()
-
-    def _signalled_once(self) -> None:
+    def _end_with_all(self) -> None:
+        """The gateway ends: who looks for a place to send requests to must look elsewhere."""
         self.front.ready = False
         self._stop.set()
 
+    def _cut_short(self) -> None:
+        self._cut.set()
+        self._end_with_all()
+
     async def _drain(self) -> None:
-        """Not ready, still accepting; then no new connections; then what runs may finish inside the grace period."""
+        """Still accepting for a while; then no new connections; then what runs may finish inside the grace period."""
         limits = self.service.limits
+        self._complaints.say("worker_drains", level="info", requests=len(self.front.live))
         await self._unless_cut(limits.drain_delay)
         for listener in self._listeners:
             listener.stop()
+        self._cells[columns.NOT_ACCEPTING] = 1
         self.service.drain()
         ends = self.clock.now + limits.grace
-        while (self.front.live or self.service.connections) and self.clock.now < ends and not self._cut.is_set():
+        while self._has_work() and self.clock.now < ends and not self._cut.is_set():
             await self._unless_cut(_POLL)
+
+    def _has_work(self) -> bool:
+        return bool(self.front.live or self.service.connections or self._accepting)
 
     async def _unless_cut(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._cut.wait(), seconds)
 
     def _close(self) -> None:
-        for exchange in tuple(self.front.live):
-            exchange.cut()
+        self._complaints.say("worker_stopped", level="info", cut_off=len(self.front.live))
+        self.front.cut_all()
         self.clock.stop()
         self._keys.close()
         self._peeker.close()

@@ -1,26 +1,28 @@
 """Accepts connections from a listener that all workers share, so that they stay evenly spread.
 
 One connection a wake-up, and a worker that has two more than the least busy one stands back for 2 ms: measured, 64
-long-lived connections end up 32-33 on each of two workers. A shared listener also loses nothing when a worker ends:
-what waits in the accept queue is taken by the others.
+long-lived connections end up 32-33 on each of two workers. A shared listener also loses nothing when a worker dies:
+what waits in the accept queue is taken by the others, and when the last one leaves it takes what is left.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import Callable
 
 _STAND_BACK = 0.002  # seconds
 _OUT_OF_FILES = 0.1  # seconds to wait when the process has no descriptor left
+_QUEUE = 4_096  # connections that may wait to be taken when a worker leaves
 
 
 class Listener:
     """Feeds one worker from one listening socket.
 
     `lead()` says how many more connections this worker has than the least busy one; `has_room()` whether it may take
-    one more at all.
+    one more at all. `accepting` counts those that are taken but not yet open: their handshake is under way.
     """
 
     def __init__(
@@ -48,22 +50,32 @@ class Listener:
         self._loop.add_reader(self._sock.fileno(), self._accept)
 
     def stop(self) -> None:
-        """Takes no more connections. The socket itself stays open: others accept from it."""
-        if self._open:
-            self._open = False
-            self._loop.remove_reader(self._sock.fileno())
+        """Takes what waits, as far as there is room, then closes this process' copy of the socket. Whose copy is the
+        last is not known: the system refuses new clients from then on, and resets whoever waited."""
+        if not self._open:
+            return
+        self._open = False
+        self._loop.remove_reader(self._sock.fileno())
+        with contextlib.suppress(OSError):  # nobody waits any more, or no descriptor is left
+            for _ in range(_QUEUE):
+                if not self._has_room():
+                    break
+                self._take()
+        self._sock.close()
 
     def _accept(self) -> None:
         if not self._has_room() or self._lead() >= 2:
             self._rest(_STAND_BACK)
             return
         try:
-            sock, _ = self._sock.accept()
+            self._take()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return  # another worker was faster, or the client left again
         except OSError:
             self._rest(_OUT_OF_FILES)
-            return
+
+    def _take(self) -> None:
+        sock, _ = self._sock.accept()
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.accepting += 1

@@ -48,6 +48,7 @@ LOOP_LAG_BUCKETS: Final = LOOP_LAG_SUM_NS + 1
 UNKNOWN_CALLER: Final = LOOP_LAG_BUCKETS + BUCKETS  # answers without a known caller, by status
 UNKNOWN_CALLER_STATUSES: Final = (200, 400, 401, 403, 404, 405, 408, 413, 415, 417, 429, 431, 499, 500, 503)
 UNKNOWN_CALLER_OTHER: Final = UNKNOWN_CALLER + len(UNKNOWN_CALLER_STATUSES)
+NOT_ACCEPTING: Final = UNKNOWN_CALLER_OTHER + 1  # gauge: 1 once the worker takes no new connections
 WORKER_WIDTH: Final = 128
 
 WORKER_GAUGES: Final = (
@@ -59,6 +60,7 @@ WORKER_GAUGES: Final = (
     QUEUE_WAITING,
     LOOP_LAG_MAX_NS,
     LAST_TICK_NS,
+    NOT_ACCEPTING,
 )
 
 _UNKNOWN_CALLER_FIELDS = {status: UNKNOWN_CALLER + place for place, status in enumerate(UNKNOWN_CALLER_STATUSES)}

@@ -56,20 +56,34 @@ class DataDir:
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"gateline-{os.getuid()}-{digest}"
 
+    @property
+    def has_lost_database(self) -> bool:
+        """It had a database and has none: a volume that is not mounted, a file that was removed."""
+        return (self.root / "pepper").exists() and not self.database.exists()
+
     def engine_socket(self, engine: str) -> Path:
         return self.run / f"engine-{engine}.sock"
 
     def create(self) -> None:
         """Raises OSError when a folder cannot be made, PermissionError when another user owns one."""
         for folder in (self.root, self.journal, self.logs, self.run):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise NotADirectoryError(
+                    f"{folder} cannot be a folder of the data directory: a file has its name, or is on the way to it"
+                ) from None
             if folder.stat().st_uid != os.getuid():
                 raise PermissionError(f"{folder} belongs to another user: name a data directory of your own")
         self.run.chmod(0o700)
 
     def pepper(self) -> bytes:
-        """The installation's secret that key hashes are made with, created on first use with mode 0600."""
+        """The installation's secret that key hashes are made with, created on first use with mode 0600.
+
+        An empty database comes first: where there is a pepper there was one, and if it is missing it was lost."""
         path = self.root / "pepper"
+        if not path.exists():
+            self.database.touch(mode=0o600)
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:

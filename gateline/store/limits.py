@@ -76,8 +76,9 @@ def size(workers: int) -> int:
 
 
 def _header_cells(workers: int) -> int:
-    """One cell a worker: one more than the highest slot it ever touched."""
-    return -(-workers // 8) * 8
+    """One cell a worker: one more than the highest slot it ever touched. Then SOLE, which says that one worker decides
+    alone, and OWING, which says that a debt was ever posted. Whole cache lines, so that slots begin at one."""
+    return -(-(workers + 2) // 8) * 8
 
 
 def _stride(workers: int) -> int:
@@ -106,6 +107,9 @@ class Limits:
         self._calls = _DEBTS + workers
         self._own_calls = _DEBTS + workers + worker
         self._touched = self._cells[worker]
+        self._sole = workers
+        self._owing = workers + 1
+        self._keeps_company = False
         self._patience_ns = patience_ns
         barrier = threading.Lock()
         self._acquire, self._release = barrier.acquire, barrier.release
@@ -123,7 +127,7 @@ class Limits:
         own = base + self._own_calls
         if slot >= self._touched:
             self._touched = cells[self._worker] = slot + 1
-        alone = self._workers == 1
+        alone = self._workers == 1 or (cells[self._sole] and not self._keeps_company)  # is_sole, a frame less
         if concurrency is None:
             cells[own] += 1  # counted all the same: a limit may be set while calls run
         elif not alone:
@@ -157,6 +161,21 @@ class Limits:
         first = self._first + self._calls + worker
         for cell in range(first, first + touched * self._stride, self._stride):
             self._cells[cell] = 0
+
+    def keep_company(self) -> None:
+        """From now on another worker may decide beside this one, for as long as this one lives: said before it can."""
+        self._keeps_company = True
+
+    @property
+    def is_sole(self) -> bool:
+        """Whether this worker decides without a lock."""
+        return self._workers == 1 or bool(self._cells[self._sole] and not self._keeps_company)
+
+    def set_sole(self, *, sole: bool) -> None:
+        """Whether exactly one worker lives and no other is about to: it needs no lock then. Said by who starts them.
+
+        A debt that is not folded yet is seen only under the lock: once one was posted, no worker is sole again."""
+        self._cells[self._sole] = int(sole and not self._cells[self._owing])
 
     def close(self) -> None:
         self._cells.release()
@@ -217,6 +236,7 @@ class Limits:
         else:
             self.lock_missed += 1
             if verdict.allowed:
+                cells[self._owing] = 1
                 cells[base + _DEBTS + self._worker] += WINDOW_NS // limit
         return verdict
 

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateline.cli.keys import app as keys_command
+from gateline.model.engine import State
 from gateline.model.feed import Beat, Changed, Found, Hello, Lookup, Publish, Seen, ToWorker
 from gateline.model.key import key_hash
 from gateline.model.record import RECORD_VERSION, Record
@@ -45,8 +47,8 @@ slow = [name for name in ("sqlalchemy", "alembic", "fastapi", "uvicorn", "pydant
 assert not slow, slow
 root, config, channel = sys.argv[1:]
 shared = mmap.mmap(-1, columns.size(2))
-main(Seat(data_dir=DataDir(Path(root)), config=Path(config), workers=2, columns=shared, limits=mmap.mmap(-1, 4096),
-          channel=socket.socket(fileno=int(channel))))
+main(Seat(data_dir=DataDir(Path(root)), config=Path(config), places=2, columns=shared, limits=mmap.mmap(-1, 4096),
+          alive=(0, 1), channel=socket.socket(fileno=int(channel))))
 """
 CONFIG = "server: {admin_port: 0}\nmodels: {local-chat: }\n"
 
@@ -155,9 +157,18 @@ class ControlProcess:
         return (self.data_dir.root / "log").read_text()
 
     def ask(self, method: str, path: str) -> httpx.Response:
+        """Waits for a socket that is about to open: the first key is told before it does."""
+        end = time.monotonic() + DEADLINE
+        while not self._is_open():
+            assert time.monotonic() < end, "the control socket did not open"
+            time.sleep(0.01)
         transport = httpx.HTTPTransport(uds=str(self.data_dir.control_socket))
         with httpx.Client(transport=transport, timeout=DEADLINE) as client:
             return client.request(method, f"http://control{path}")
+
+    def _is_open(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.data_dir.control_socket)) == 0
 
     def close(self) -> None:
         self._process.kill()
@@ -316,6 +327,58 @@ def test_a_reload_publishes_a_good_file_and_refuses_a_bad_one(tmp_path: Path) ->
         assert (good["snapshot"], good["running"], good["missing"]) == (3, [0, 1], [])
 
 
+def test_a_reload_takes_the_logs_along_and_names_what_waits_for_a_start(tmp_path: Path) -> None:
+    """`logging` follows the file; a field that only a start reads is named once in the log, and so is its way back."""
+    with running(tmp_path) as process:
+        process.told("first_key")
+        access = tmp_path / "access.log"
+        (tmp_path / "gateline.yaml").write_text(
+            f"server: {{admin_port: 1}}\nmodels: {{local-chat: }}\nlogging: {{access: {access}, level: warning}}\n"
+        )
+        assert process.ask("POST", "/reload").status_code == 200
+        journal = Journal(DataDir(tmp_path / "data").journal, new_incarnation(), 65536)
+        journal.append(msgspec.msgpack.encode(record("one")))
+        process.ask("GET", "/usage")
+        journal.close()
+        assert [json.loads(line)["request_id"] for line in access.read_text().splitlines()] == ["one"]
+        (tmp_path / "gateline.yaml").write_text(CONFIG)
+        assert process.ask("POST", "/reload").status_code == 200
+        lines = [json.loads(line) for line in process.log().splitlines()]
+        named = [(line["level"], line["fields"]) for line in lines if line["event"] == "restart_needed"]
+        assert named == [("warning", ["server.admin_port"])]
+
+
+def test_the_status_names_each_engine_its_process_and_what_it_says(tmp_path: Path) -> None:
+    """The process as the supervisor tells it; the state from the engine itself, or that nobody answers."""
+    with running(tmp_path) as process:
+        process.told("first_key")
+        process.tell(event="engines", engines={"local-chat": {"pid": 77, "restarts": 2}})
+        away = {"pid": 77, "restarts": 2, "state": "away", "detail": "the engine does not answer"}
+        give_up = threading.Event()
+        timer = threading.Timer(DEADLINE, give_up.set)
+        timer.start()
+        while process.ask("GET", "/status").json()["engines"] != {"local-chat": away}:
+            assert not give_up.wait(0.01), "the supervisor's word did not arrive"
+        timer.cancel()
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(DataDir(tmp_path / "data").engine_socket("local-chat")))
+            listener.listen()
+            answering = threading.Thread(target=_greet, args=(listener, State("failed", "no weights", running=3)))
+            answering.start()
+            (engine,) = process.ask("GET", "/status").json()["engines"].values()
+            answering.join(DEADLINE)
+        said = {"state": "failed", "detail": "no weights", "waiting": 0, "running": 3}
+        assert engine == {"pid": 77, "restarts": 2, **said}
+
+
+def _greet(listener: socket.socket, state: State) -> None:
+    end, _ = listener.accept()
+    with end:
+        end.sendall(frame(msgspec.msgpack.encode(state)))
+        end.settimeout(DEADLINE)
+        end.recv(1)
+
+
 def test_a_database_that_is_away_stops_no_beat_and_loses_no_lookup(tmp_path: Path) -> None:
     """It says so once, keeps beating, answers nothing it does not know, and goes on when the database is back."""
     (tmp_path / "data").mkdir(mode=0o700)
@@ -325,9 +388,12 @@ def test_a_database_that_is_away_stops_no_beat_and_loses_no_lookup(tmp_path: Pat
         process.start_workers()
         worker = process.workers[0]
         worker.say(Lookup(b"?" * 16))
-        for _ in range(8):  # two seconds of trying
+        while "database_away" not in process.log():
+            assert not isinstance(worker.hear(Beat | Found), Found)
+        for _ in range(8):  # two more seconds of trying
             assert not isinstance(worker.hear(Beat | Found), Found)
         in_the_way.rmdir()
+        in_the_way.touch()
         process.told("first_key")
         assert worker.hear(Found).key is None
         process.tell(event="stop")
@@ -335,6 +401,32 @@ def test_a_database_that_is_away_stops_no_beat_and_loses_no_lookup(tmp_path: Pat
         events = [json.loads(line)["event"] for line in process.log().splitlines()]
         assert events.count("database_away") == 1
         assert events.count("database_away_over") == 1
+
+
+def test_a_database_that_was_lost_is_not_made_anew(tmp_path: Path) -> None:
+    """A data directory that had one and has none: no key is called unknown, no new admin key is made, the log says what
+    to do, and all goes on when it is back."""
+    with running(tmp_path) as process:
+        process.told("first_key")
+        process.tell(event="stop")
+        assert process.wait() == 0
+        database, aside = process.data_dir.database, tmp_path / "aside.db"
+    database.rename(aside)
+    with running(tmp_path) as process:
+        process.start_workers()
+        worker = process.workers[0]
+        worker.say(Lookup(b"?" * 16))
+        while "database_away" not in process.log():
+            assert not isinstance(worker.hear(Beat | Found), Found)
+        assert not isinstance(worker.hear(Beat | Found), Found)
+        assert not database.exists()
+        (away,) = [json.loads(line) for line in process.log().splitlines() if "database_away" in line]
+        assert "restore it" in away["cause"]
+        aside.rename(database)
+        assert worker.hear(Found).key is None
+        process.tell(event="stop")
+        assert process.wait() == 0
+        assert b"first_key" not in b"".join(process._lines)
 
 
 def test_what_the_workers_wrote_last_is_imported_before_the_end(tmp_path: Path) -> None:

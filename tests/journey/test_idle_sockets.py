@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gateline.net.room import room
 from tests.journey.gate import Gate, settings
 from tests.journey.patience import until
 from tests.journey.upstream import Upstream
@@ -22,12 +23,13 @@ _ROOM_EACH = 16 * 1024  # bytes of resident memory a silent connection may cost
 
 @pytest.fixture
 def many_files() -> Iterator[int]:
-    """As many silent sockets as this process may have, up to ten thousand."""
+    """As many silent sockets as this process may have and one worker takes, up to ten thousand."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _SOCKETS + 500
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, limit), hard))
-    yield min(_SOCKETS, limit - 500)
+    takes = _SOCKETS if hard == resource.RLIM_INFINITY else room(_SOCKETS + 50, hard) - 50
+    yield min(_SOCKETS, limit - 500, takes)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 

@@ -129,6 +129,22 @@ def test_a_revoked_key_is_refused_by_all_at_once(gate: Gate) -> None:
     assert [each["revoked"] for each in listed if each["id"] == key.id] == [True]
 
 
+def test_a_revocation_can_cut_what_runs(gate: Gate) -> None:
+    """`--running cut` ends the key's open streams on every worker, each with an error and without `[DONE]`."""
+    gate.settle()
+    token, key = gate.make_key("thrown out")
+    with ExitStack() as opened:
+        wires = [opened.enter_context(Wire(gate.port)) for _ in range(4)]
+        for wire in wires:
+            wire.send(chat(token, stream=True, metadata={"fake": "tps=1,tokens=600"})).head()
+        cut = gate.command("keys", "revoke", key.id, "--running", "cut")
+        assert cut.returncode == 0, cut.stderr
+        for wire in wires:
+            whole = b"".join(iter(wire.chunk, b""))
+            assert b"revoked_api_key" in whole
+            assert b"[DONE]" not in whole
+
+
 def test_a_key_that_the_command_makes_is_good_at_once(gate: Gate) -> None:
     gate.settle()
     made = gate.command("keys", "create", "--name", "fresh", "--models", "plain", "--json")

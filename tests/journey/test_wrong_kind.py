@@ -35,7 +35,6 @@ def test_it_is_a_502_in_the_clients_format_with_one_record(
     answer = ask(gate.port, chat(gate.token, model="priced", stream=stream, metadata={"fake": fault}))
     assert (answer.status, answer.header("content-type")) == (502, "application/json")
     assert (answer.error["code"], answer.error["type"]) == ("upstream_broken", "upstream_error")
-    assert "with" in answer.error["message"]
     row = gate.record(answer.id)
     assert (row["status"], row["error"], row["stream"]) == (502, "upstream_broken", int(stream))
     assert [(attempt["status"], attempt["error"]) for attempt in row["attempts"]] == [(200, "upstream_broken")]

@@ -88,24 +88,44 @@ async def test_a_worker_that_leads_stands_back(bench: Bench) -> None:
 
 
 @on_loop
-async def test_who_stops_leaves_the_queue_to_the_others(bench: Bench) -> None:
-    """A stopped worker takes nothing more, not even one that stood back when it was stopped; nobody is refused."""
+async def test_who_stops_takes_what_waits_and_no_more(bench: Bench) -> None:
+    """Even one that stood back takes those who wait when it is stopped, so that the last to go resets nobody; whoever
+    comes later is another's, and with the last copy of the socket closed the system refuses."""
+    address = bench.sock.getsockname()
     ahead, other = bench, Bench(bench.sock.dup())  # one loop watches a descriptor once
+    ahead.lead = 2
+    waiting = [socket.create_connection(address) for _ in range(5)]  # connected as far as the system is concerned
     listener = ahead.listener()
     listener.start()
-    ahead.lead = 2
-    waiting = asyncio.create_task(bench.connect())
-    await until(lambda: not waiting.done())
-    await asyncio.sleep(0)
     listener.stop()
-    ahead.lead = 0
+    await until(lambda: len(ahead.taken) == 5)
+    later = socket.create_connection(address)
     second = other.listener()
     second.start()
-    writer = await waiting
-    assert (len(ahead.taken), len(other.taken)) == (0, 1)
+    await until(lambda: len(other.taken) == 1)
     second.stop()
-    other.sock.close()
-    writer.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)
+    for sock in (*waiting, later):
+        sock.settimeout(5)
+        assert sock.recv(100) == b"hello"
+        sock.close()
+
+
+@on_loop
+async def test_who_stops_without_room_takes_nobody(bench: Bench) -> None:
+    """Memory stays bounded to the end: who has no room leaves the queue to the others."""
+    other = Bench(bench.sock.dup())
+    bench.room = False
+    with socket.create_connection(bench.sock.getsockname()):
+        listener = bench.listener()
+        listener.start()
+        listener.stop()
+        second = other.listener()
+        second.start()
+        await until(lambda: len(other.taken) == 1)
+        second.stop()
+    assert not bench.taken
 
 
 @on_loop
@@ -145,6 +165,9 @@ async def test_no_descriptor_left_is_waited_out(bench: Bench, monkeypatch: pytes
 
         def setblocking(self, flag: bool) -> None:
             real.setblocking(flag)
+
+        def close(self) -> None:
+            real.close()
 
     monkeypatch.setattr(listener, "_sock", Starved())
     listener.start()
