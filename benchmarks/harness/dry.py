@@ -136,7 +136,7 @@ def _compose(loop: asyncio.AbstractEventLoop, folder: Path, stack: contextlib.Ex
     connector = Connector(loop, EgressPolicy(()))
     upstreams = Upstreams(connector, clock, tallies, lambda name: folder / f"engine-{name}.sock")
     peeker = PeekLink(loop, folder / "peek-0.sock", folder / "peek.sock")
-    keys = KeyTable(folder / "feed.sock", 0, clock, _no_configuration)
+    keys = KeyTable(folder / "feed.sock", 0, clock, _no_configuration, _no_cut)
     keys._receive(Changed(_key()))  # as if the control plane had told it
     for close in (journal.close, in_flight.detach, shared.close, peeker.close):
         stack.callback(close)
@@ -186,6 +186,10 @@ def _no_configuration(version: int, raw: bytes) -> None:
 
 def _defect(request_id: str, error: BaseException) -> None:
     raise AssertionError(request_id) from error
+
+
+def _no_cut(key_id: str) -> None:
+    """No key is revoked here."""
 
 
 def _unsaid(event: str, status: int, code: str, request_id: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -11,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from gateline.control.client import Control
     from gateline.control.keys import Keys
@@ -20,6 +22,13 @@ app = typer.Typer(help="Keys that clients call with.", no_args_is_help=True)
 
 DataDirOption = Annotated[Path | None, typer.Option(help="Data directory (default: $GATELINE_DATA or the platform's).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+class Running(Enum):
+    """What a revocation does with calls under way."""
+
+    finish = "finish"
+    cut = "cut"
 
 
 @app.command("create")
@@ -60,7 +69,12 @@ def list_keys(as_json: JsonOption = False, data_dir: DataDirOption = None) -> No
 
 
 @app.command("revoke")
-def revoke(key_id: Annotated[str, typer.Argument(metavar="ID")], data_dir: DataDirOption = None) -> None:
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID")],
+    *,
+    running: Annotated[Running, typer.Option(help="What becomes of its calls under way.")] = Running.finish,
+    data_dir: DataDirOption = None,
+) -> None:
     """Refuse a key from now on; returns when every worker has acknowledged it, and exits 1 if one has not."""
     from gateline.control.client import ControlRefused
 
@@ -68,13 +82,13 @@ def revoke(key_id: Annotated[str, typer.Argument(metavar="ID")], data_dir: DataD
     with _failures_told():
         server = _reach(place)
         if server is None:
-            with _keys(place) as keys:
+            with _kept_keys(place) as keys:
                 keys.revoke(key_id)
             print("revoked; no server runs here")
             return
         with server:
             try:
-                outcome = server.ask("DELETE", f"/keys/{key_id}")
+                outcome = server.ask("DELETE", f"/keys/{key_id}", params={"running": running.value})
             except ControlRefused as error:
                 if "missing" not in error.body:
                     raise
@@ -113,7 +127,7 @@ def _all(place: DataDir) -> list[dict[str, Any]]:
         if server is not None:
             with server:
                 return _pages(lambda after: through(server, after))
-        with _keys(place) as keys:
+        with _kept_keys(place) as keys:
             return _pages(lambda after: [listed(stored) for stored in keys.list_keys(after, PAGE)])
 
 
@@ -136,6 +150,13 @@ def _reach(place: DataDir) -> Control | None:
     return reach(place)
 
 
+def _kept_keys(place: DataDir) -> AbstractContextManager[Keys]:
+    """The same of a data directory that must be there: a name that is mistyped makes nothing."""
+    if not place.database.exists() and not place.has_lost_database:
+        _fail(f"there is no data directory at {place.root}: name one with --data-dir; `keys create` makes it")
+    return _keys(place)
+
+
 @contextmanager
 def _keys(place: DataDir) -> Iterator[Keys]:
     """The keys of a data directory on which no server runs; made when it is not there."""
@@ -143,6 +164,8 @@ def _keys(place: DataDir) -> Iterator[Keys]:
     from gateline.store.migrations import migrate
     from gateline.store.sql.base import connect
 
+    if place.has_lost_database:
+        _fail(f"{place.database} is gone: mount or restore it, an empty one would hide all keys")
     place.create()
     migrate(place.database)
     engine = connect(place.database)
@@ -171,9 +194,10 @@ def _failures_told() -> Iterator[None]:
 
 
 def _print_table(keys: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text
+
+    from gateline.cli.screen import screen
 
     table = Table(
         Column("id", no_wrap=True, min_width=24),
@@ -196,7 +220,7 @@ def _print_table(keys: list[dict[str, Any]]) -> None:
             state,
         )
         table.add_row(*map(Text, cells))  # Text: a name is no markup
-    Console().print(table)
+    screen().print(table)
 
 
 def _fail(message: str) -> NoReturn:

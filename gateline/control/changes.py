@@ -23,7 +23,7 @@ class Changes:
         try:
             self.feed.changed = await asyncio.to_thread(self._changes.last_change)
         except StoreAway:
-            self.feed.changed = 0  # then all keys are announced when the database is back: much, but true
+            self.feed.changed = -1  # then all keys are announced when the database is back: much, but true
         await self.feed.start()
 
     async def push(self) -> None:
@@ -32,6 +32,7 @@ class Changes:
             while keys := await asyncio.to_thread(self._changes.changes_after, self.feed.changed):
                 for key in keys:
                     self.feed.announce(key)
+            self.feed.changed = max(self.feed.changed, 0)  # the store answers, if with nothing
 
     async def close(self) -> None:
         await self.feed.close()

@@ -1,7 +1,7 @@
 """The feed: tells every worker each change of the configuration and of the keys, in order, and answers its lookups.
 
 Knows sockets and frames; not where keys or snapshots come from. A worker that reads too slowly is dropped rather than
-buffered for: it comes back with `Hello` and an empty key table, so nothing it missed can matter.
+buffered for: it comes back with `Hello`, and forgets its keys when the next beat says that it missed a change.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from gateline.model.feed import Beat, Changed, Found, Hello, Lookup, Publish, ToControl, ToWorker
+from gateline.model.feed import Beat, Changed, Cut, Found, Hello, Lookup, Publish, ToControl, ToWorker
 from gateline.model.key import Key
 from gateline.wire.frames import FrameReader, FrameTooLarge, frame
 
@@ -108,9 +108,12 @@ class Feed:
         self.changed = key.changed
         self._send_all(Changed(key))
 
+    def cut(self, key_id: str) -> None:
+        """Ends the running calls of a key, on every worker; its revocation has been announced."""
+        self._send_all(Cut(key_id))
+
     async def settled(self, changed: int, workers: Collection[int], timeout: float) -> Settled:  # noqa: ASYNC109 part of the answer
-        """Waits until each of `workers` has applied change `changed`, for at most `timeout` seconds. A worker that
-        said `Hello` after the change was announced started without any key: it counts at once."""
+        """Waits until each of `workers` has applied change `changed`, for at most `timeout` seconds."""
         return await self._reached(lambda connection: connection.seen >= changed, workers, timeout)
 
     async def running(self, version: int, workers: Collection[int], timeout: float) -> Settled:  # noqa: ASYNC109 part of the answer
@@ -168,7 +171,6 @@ class Feed:
             connection.worker = message.worker
             connection.pid = message.pid
             connection.snapshot = message.snapshot
-            connection.seen = self.changed
             connection.send(frame(_encoder.encode(Beat(self.changed))))
             if self._snapshot is not None:
                 connection.bring_up_to_date(self._snapshot)
@@ -200,10 +202,14 @@ class Feed:
             except Away:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
+            # One write a worker, not one a key: it wakes up once for all of them.
+            framed: dict[_Connection, list[bytes]] = {}
             for hashed, key in zip(hashes, answers.keys, strict=True):
-                framed = frame(_encoder.encode(Found(hashed, key, answers.changed)))
+                found = frame(_encoder.encode(Found(hashed, key, answers.changed)))
                 for connection in self._waiting.pop(hashed):
-                    connection.send(framed)
+                    framed.setdefault(connection, []).append(found)
+            for connection, frames in framed.items():
+                connection.send(b"".join(frames))
 
     async def _beat(self) -> None:
         while True:

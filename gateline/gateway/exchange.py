@@ -13,7 +13,7 @@ from gateline.gateway.cors import cors_lines
 from gateline.gateway.facts import Facts
 from gateline.gateway.router import ModelRoute, Router, TargetRoute
 from gateline.model.call import Call
-from gateline.model.errors import GatewayError, Unavailable
+from gateline.model.errors import GatewayError
 from gateline.model.key import Key
 from gateline.model.record import Attempt
 from gateline.model.usage import Usage, UsageSource
@@ -201,6 +201,8 @@ class Exchange:
     def fail(self, error: GatewayError) -> None:
         """Turns `error` into the answer, or into the in-band end of a stream, in the client's format."""
         self.error = error.label
+        if self.key is None:
+            self.connection.forget_head()
         if error.close:
             self.connection.poisoned = True
         if not self.has_started:
@@ -215,9 +217,9 @@ class Exchange:
         else:
             self.broken = True  # part of a plain body is out: only a reset can say that it is not whole
 
-    def cut(self) -> None:
-        """The process ends before the answer does: what was begun ends in an error, and the record is noted."""
-        self.fail(Unavailable("The gateway is shutting down.", retry_after=1))
+    def cut(self, error: GatewayError) -> None:
+        """Ends the call where it waits: what was begun ends in `error`, and the record is noted. Not from inside it."""
+        self.fail(error)
         self.flow.close()
 
     def finish(self) -> None:

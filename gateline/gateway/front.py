@@ -15,7 +15,7 @@ from gateline.gateway.pipeline import Pipeline
 from gateline.gateway.record import Notice
 from gateline.gateway.router import Router
 from gateline.model.call import Operation
-from gateline.model.errors import GatewayError, MethodNotAllowed, NotFound
+from gateline.model.errors import GatewayError, MethodNotAllowed, NotFound, Unauthenticated, Unavailable
 from gateline.net.flow import Flow
 from gateline.net.server import ClientConnection
 from gateline.store.columns import unknown_caller_field
@@ -29,6 +29,8 @@ CALLS: dict[bytes, Operation] = {
 _JSON = b"content-type: application/json\r\n"
 _TEXT = b"content-type: text/plain\r\n"
 _ALLOW = b"allow: GET, HEAD, POST, OPTIONS\r\n"
+_PROBES = (b"/livez", b"/readyz")
+_DRAINING = 503, b"draining\n"
 _PREFLIGHT = (
     b"access-control-allow-methods: GET, POST, OPTIONS\r\n"
     b"access-control-allow-headers: authorization, content-type, x-api-key, api-key, x-goog-api-key, openai-beta\r\n"
@@ -95,6 +97,17 @@ class Front:
         """The exchanges between head and last byte."""
         return self._pipeline.live
 
+    def cut_calls_of(self, key_id: str) -> None:
+        """Ends the running calls of a key that was revoked."""
+        for exchange in tuple(self._pipeline.live):
+            if exchange.key is not None and exchange.key.id == key_id:
+                exchange.cut(Unauthenticated("The API key was revoked.", code="revoked_api_key"))
+
+    def cut_all(self) -> None:
+        """The process ends before its calls do."""
+        for exchange in tuple(self._pipeline.live):
+            exchange.cut(Unavailable("The gateway is shutting down.", retry_after=1))
+
     def check_deadlines(self, now: float) -> None:
         """Wakes every exchange that has waited long enough; it finds out itself for what."""
         for exchange in tuple(self._pipeline.live):
@@ -109,19 +122,17 @@ class Front:
         return head + body
 
     def _answer_unknown(self, connection: ClientConnection) -> None:
+        connection.forget_head()  # anybody can send such a head, and leave the connection idle
         request = connection.request
         keep = connection.keeps_alive
         path, method = request.path, request.method
         if method == b"OPTIONS":
             answer = self._preflight(connection, close=not keep)
-        elif path == b"/livez" and method in {b"GET", b"HEAD"}:
-            answer = self._text(200, b"ok\n", close=not keep, head_only=method == b"HEAD")
-        elif path == b"/readyz" and method in {b"GET", b"HEAD"}:
-            ready = self.ready
-            status, text = (200, b"ready\n") if ready else (503, b"draining\n")
+        elif path in _PROBES and method in {b"GET", b"HEAD"}:
+            status, text = (200, b"ok\n") if path == b"/livez" else (200, b"ready\n") if self.ready else _DRAINING
             answer = self._text(status, text, close=not keep, head_only=method == b"HEAD")
-        elif path in CALLS or path == MODELS or path.startswith(b"/v1/models/"):
-            allowed = "POST" if path in CALLS else "GET"
+        elif path in CALLS or path in _PROBES or path == MODELS or path.startswith(b"/v1/models/"):
+            allowed = "POST" if path in CALLS else "GET, HEAD"
             error: GatewayError = MethodNotAllowed(f"This path takes {allowed}, not {method.decode()}.")
             answer = self._deny(connection, error, b"allow: %b, OPTIONS\r\n" % allowed.encode(), close=not keep)
         else:

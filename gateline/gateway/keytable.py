@@ -17,7 +17,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from gateline.model.errors import Unavailable
-from gateline.model.feed import Beat, Changed, Found, Hello, Lookup, Publish, Seen, ToWorker
+from gateline.model.feed import Beat, Changed, Cut, Found, Hello, Lookup, Publish, Seen, ToWorker
 from gateline.model.key import Key
 from gateline.net.clock import Clock
 from gateline.net.flow import Flow
@@ -49,9 +49,17 @@ class Question:
 
 
 class KeyTable:
-    """`find` answers from memory; `ask` starts or joins a look-up. `publish` gets each new configuration's bytes."""
+    """`find` answers from memory; `ask` starts or joins a look-up. `publish` gets each new configuration's bytes, `cut`
+    the id of each key whose running calls are to end."""
 
-    def __init__(self, socket_path: Path, worker: int, clock: Clock, publish: Callable[[int, bytes], None]) -> None:
+    def __init__(
+        self,
+        socket_path: Path,
+        worker: int,
+        clock: Clock,
+        publish: Callable[[int, bytes], None],
+        cut: Callable[[str], None],
+    ) -> None:
         self._keys: dict[bytes, Key] = {}
         self._absent: dict[bytes, float] = {}
         self._shared: dict[int | tuple[str, ...], int | tuple[str, ...]] = {}
@@ -61,8 +69,10 @@ class KeyTable:
         self._clock = clock
         self._worker = worker
         self._publish = publish
+        self._cut = cut
         self._changed = 0
-        self._heard = clock.now
+        self._is_returning = True  # since the connection opened, nobody has said whether changes were missed
+        self._heard = clock.now  # when the table was last known to have missed nothing
         self.snapshot_version = 0
         self.unverified_for = 30.0
         self._link = Link(socket_path, ToWorker, receive=self._receive, opened=self._opened, lost=self._lost)
@@ -122,11 +132,10 @@ class KeyTable:
     # --- the feed ---
 
     def _opened(self) -> None:
-        # Changes may have been missed while there was no connection: everything is asked for again.
-        self._keys.clear()
-        self._absent.clear()
+        # Changes may have been missed while there was no connection: the first beat will say. A control process that
+        # cannot read its store yet sends none that says, and what is known goes on being served as long as in silence.
+        self._is_returning = True
         self._unsent.clear()
-        self._changed = 0
         self._link.send(Hello(self._worker, os.getpid(), self.snapshot_version))
         for digest in self._questions:
             self._link.send(Lookup(digest))
@@ -135,7 +144,6 @@ class KeyTable:
         pass  # `_heard` grows old by itself
 
     def _receive(self, message: ToWorker) -> None:
-        self._heard = self._clock.now
         if isinstance(message, Found):
             self._found(message)
         elif isinstance(message, Changed):
@@ -143,11 +151,26 @@ class KeyTable:
         elif isinstance(message, Publish):
             self._publish(message.version, message.snapshot)
             self._acknowledge()
-        elif isinstance(message, Beat):
+        elif isinstance(message, Cut):
+            self._cut(message.key_id)
+        elif isinstance(message, Beat) and message.changed >= 0:
+            self._heard = self._clock.now
+            if self._is_returning:
+                self._return(message.changed)
             self._changed = max(self._changed, message.changed)
 
+    def _return(self, changed: int) -> None:
+        """Connected again, to a control process whose last change is `changed`."""
+        self._is_returning = False
+        if changed != self._changed:
+            self._keys.clear()
+            self._absent.clear()
+            self._changed = changed
+        self._acknowledge()
+
     def _apply(self, key: Key) -> None:
-        self._changed = max(self._changed, key.changed)
+        if not self._is_returning:
+            self._changed = max(self._changed, key.changed)
         self._absent.pop(key.hash, None)
         known = self._keys.get(key.hash)
         if known is None or known.changed < key.changed:

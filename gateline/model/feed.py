@@ -2,6 +2,7 @@
 
 A worker says `Hello`, asks `Lookup` for keys it does not know and acknowledges with `Seen`. The control plane sends a
 `Publish` when the configuration changes, a `Changed` for each change of a key, in order, and a `Beat` every 250 ms.
+`Cut` follows the revocation of a key whose running calls are to end as well.
 """
 
 from __future__ import annotations
@@ -50,10 +51,17 @@ class Found(msgspec.Struct, array_like=True, tag=6):
 
 
 class Beat(msgspec.Struct, array_like=True, tag=7):
-    """The control plane is alive and `changed` is the number of its last key change."""
+    """The control plane is alive and `changed` is the number of its last key change; -1 while it cannot read its store
+    and so cannot say."""
 
     changed: int
 
 
+class Cut(msgspec.Struct, array_like=True, tag=8):
+    """The calls of this key that run are to end now."""
+
+    key_id: str
+
+
 ToControl = Hello | Lookup | Seen
-ToWorker = Publish | Changed | Found | Beat
+ToWorker = Publish | Changed | Found | Beat | Cut

@@ -22,6 +22,7 @@ from gateline.gateway.read import Read
 from gateline.gateway.record import Recorder
 from gateline.gateway.router import Upstreams
 from gateline.gateway.tally import Tallies
+from gateline.model.feed import Beat
 from gateline.model.key import Key, key_hash
 from gateline.model.record import Record
 from gateline.model.snapshot import Model, Provider, Retry, Snapshot, Target
@@ -141,8 +142,9 @@ class Gate:
         self.upstreams = Upstreams(self.connector, clock, self.tallies, data_dir.engine_socket)  # type: ignore[arg-type]
         self.defects: list[BaseException] = []
         self.notices: list[tuple[str, int, str]] = []
-        self.keys = KeyTable(data_dir.feed_socket, 0, clock, lambda _version, _raw: None)
+        self.keys = KeyTable(data_dir.feed_socket, 0, clock, lambda _version, _raw: None, lambda _key: None)
         self.key = Key("key_1", key_hash(TOKEN.encode(), data_dir.pepper()), "default", "n", 5, 1, **key)
+        self.keys._receive(Beat(1))
         self.keys._keep(self.key)
         pipeline = Pipeline(
             Identify(self.keys),

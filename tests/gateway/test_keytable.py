@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateline.gateway import keytable
 from gateline.gateway.keytable import KeyTable, Question
 from gateline.model.errors import Unavailable
-from gateline.model.feed import Beat, Changed, Found, Hello, Lookup, Publish, Seen
+from gateline.model.feed import Beat, Changed, Cut, Found, Hello, Lookup, Publish, Seen
 from gateline.model.key import Key
 from gateline.net.clock import Clock
 from gateline.net.flow import Flow
@@ -27,7 +27,10 @@ class Table(KeyTable):
         self.clock = Clock()
         self.clock.now = 1_000.0
         self.published: list[int] = []
-        super().__init__(Path("nobody"), 3, self.clock, lambda version, _: self.published.append(version))
+        self.cuts: list[str] = []
+        super().__init__(
+            Path("nobody"), 3, self.clock, lambda version, _: self.published.append(version), self.cuts.append
+        )
         self.said: list[msgspec.Struct] = []
         self.woken = 0
         self.due: list[Callable[[], None]] = []
@@ -163,10 +166,12 @@ def test_a_revocation_during_a_look_up_is_not_undone_by_its_answer() -> None:
 def test_changes_are_applied_once_and_acknowledged() -> None:
     """An older version never replaces a newer one, and every change and configuration is acknowledged."""
     table = Table()
-    table.hear(Changed(key(6)), Changed(key(5, revoked=True)), Changed(key(7, b"b")))
+    table.hear(Beat(4), Changed(key(6)), Changed(key(5, revoked=True)), Changed(key(7, b"b")))
     assert table.find(b"a") == key(6)
-    assert table.said == [Seen(6, 0), Seen(6, 0), Seen(7, 0)]
+    assert table.said == [Seen(4, 0), Seen(6, 0), Seen(6, 0), Seen(7, 0)]
     table.snapshot_version = 9
+    table.hear(Cut("key_61"))
+    assert table.cuts == ["key_61"]
     table.hear(Publish(9, b""))
     assert (table.published, table.said[-1]) == ([9], Seen(7, 9))
     table.hear(Beat(8))
@@ -174,29 +179,52 @@ def test_changes_are_applied_once_and_acknowledged() -> None:
     assert table.said[-1] == Seen(9, 9)
 
 
-def test_a_new_connection_trusts_nothing_of_the_old_one() -> None:
-    """Changes may have been missed: keys and refusals are forgotten, open questions are asked again."""
+def test_a_new_connection_trusts_the_old_one_when_nothing_was_missed() -> None:
+    """The first beat says whether changes were missed. If so, keys and refusals are forgotten; open questions are asked
+    again in any case."""
+    for missed in (False, True):
+        table = Table()
+        table.hear(Beat(4), Changed(key(5)))
+        table.question(b"b")
+        table.hear(Found(b"b", None, 5))
+        open_question = table.question(b"c")
+        table.said.clear()
+        table.snapshot_version = 4
+        table._opened()
+        assert isinstance(table.said[0], Hello)
+        assert (table.said[0].worker, table.said[0].snapshot) == (3, 4)
+        assert table.said[1:] == [Lookup(b"c")]
+        if missed:
+            table.hear(Changed(key(7, b"d")))  # a change that comes before the beat does not hide the one before it
+        table.hear(Beat(7 if missed else 5))
+        assert table.said[-1] == Seen(7 if missed else 5, 4)
+        assert (table.find(b"a") is None) is missed
+        assert table.is_absent(b"b") is not missed
+        table.hear(Found(b"c", key(8, b"c"), 8))
+        assert open_question.key == key(8, b"c")
+
+
+def test_a_control_process_without_its_store_is_as_good_as_silent() -> None:
+    """Its beats cannot say whether changes were missed: known keys are served as long as in silence, then 503."""
     table = Table()
-    table.hear(Changed(key(5)))
-    table.question(b"b")
-    table.hear(Found(b"b", None, 5))
-    open_question = table.question(b"c")
-    table.said.clear()
-    table.snapshot_version = 4
+    table.hear(Beat(4), Changed(key(5)))
     table._opened()
-    assert table.find(b"a") is None
-    assert not table.is_absent(b"b")
-    assert isinstance(table.said[0], Hello)
-    assert (table.said[0].worker, table.said[0].snapshot) == (3, 4)
-    assert table.said[1:] == [Lookup(b"c")]
-    table.hear(Found(b"c", key(6, b"c"), 6))
-    assert open_question.key == key(6, b"c")
+    for _ in range(31):
+        table.pass_time(1)
+        table.hear(Beat(-1))
+        assert table.find(b"a") == key(5)
+    table.pass_time(1.1)
+    table.hear(Beat(-1))
+    with pytest.raises(Unavailable):
+        table.find(b"a")
+    table.hear(Beat(5))
+    assert table.find(b"a") == key(5)
 
 
 def test_silence_is_served_through_for_a_while() -> None:
-    """After 2 s without a word keys are unverified: served for 30 s, then 503 with a Retry-After; a beat mends it."""
+    """After 2 s without a beat keys are unverified: served for 30 s, then 503 with a Retry-After; a beat mends it."""
     table = Table()
-    table.hear(Changed(key(5)))
+    table.hear(Beat(4), Changed(key(5)))
     for _ in range(31):
         table.pass_time(1)
         assert table.find(b"a") == key(5)

@@ -139,12 +139,26 @@ async def test_a_process_that_ends_cuts_what_runs(tmp_path: Path) -> None:
         client, upstream = await gate.asked(chat(stream=True))
         if begun:
             upstream.reply(STREAM_HEAD + chunk(WORD))
-        (exchange,) = gate.live
-        exchange.cut()
+        gate.front.cut_all()
         assert status(client) == (200 if begun else 503)
         assert b"shutting down" in client.out
         assert DONE not in client.out
         assert gate.record.error == "unavailable"
+
+
+@on_loop
+async def test_the_calls_of_a_revoked_key_can_be_cut(tmp_path: Path) -> None:
+    """Each ends in an error of its format and is recorded; those of other keys go on."""
+    gate = Gate(tmp_path)
+    client, upstream = await gate.asked(chat(stream=True))
+    upstream.reply(STREAM_HEAD + chunk(WORD))
+    gate.front.cut_calls_of("another")
+    assert gate.live
+    gate.front.cut_calls_of(gate.key.id)
+    assert upstream.is_broken_off
+    assert b"revoked_api_key" in client.out
+    assert DONE not in client.out
+    assert gate.record.error == "revoked_api_key"
 
 
 @on_loop

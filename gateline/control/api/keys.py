@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
@@ -42,10 +42,12 @@ def keys_router(services: Services) -> APIRouter:
         return {"keys": [listed(stored) for stored in services.keys.list_keys(after, max(1, min(limit, PAGE)))]}
 
     @router.delete("/keys/{key_id}")
-    async def revoke(key_id: str) -> JSONResponse:
+    async def revoke(key_id: str, running: Literal["finish", "cut"] = "finish") -> JSONResponse:
         key = await asyncio.to_thread(services.keys.revoke, key_id)
         revoked = time.monotonic()
         await services.changes.push()
+        if running == "cut":
+            services.changes.feed.cut(key.id)
         settled = await services.changes.feed.settled(key.changed, services.roster.alive, SETTLE_SECONDS)
         outcome = {
             "id": key.id,
