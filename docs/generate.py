@@ -81,8 +81,11 @@ def _configuration() -> str:
         "- `${NAME}` and `${NAME:-default}` are replaced from the environment, in values only, after parsing: a value "
         "cannot become structure.\n"
         "- SIGHUP reads the file again. A bad one is refused in one line of the log and the last good one stays in "
-        "force; a good one takes over between requests. `server.host`, `port`, `workers`, `admin_*`, `drain_delay` and "
-        "`grace` need a restart, and so does turning TLS on; a changed certificate does not.",
+        "force; a good one takes over between requests, `logging` included. `server.host`, `port`, `workers`, "
+        "`admin_*`, `drain_delay` and `grace` take effect at the next start, and so does turning TLS on or off; a "
+        "changed certificate does not wait. A reload that changes such a field names it: `restart_needed`.\n"
+        "- `models` are those of every tenant: a key's `--tenant` parts keys, limits and records, not models. Which "
+        "models a key may use is said with `--models`.",
         _table(("field", "default", "bounds", "meaning"), rows),
         "## Example\n\n```yaml\n"
         "server: {host: 0.0.0.0, port: 8080, workers: 4}\n"
@@ -220,10 +223,13 @@ def _ledger() -> str:
     return _page(
         "The ledger",
         "Exactly one record a call whose caller is known, whatever dies and whenever: in the journal before the "
-        "answer's last byte is handed over, in the table `records` of `gateline.db` moments later. What had no known "
+        "answer's last byte is handed over, in `records` of `gateline.db` moments later. What had no known "
         "caller is counted in `gateline_unknown_caller_responses_total` instead.",
         "Times are UTC nanoseconds since the epoch, durations nanoseconds, money integer nano-dollars (1e-9 USD).",
         _table(("field", "type", "meaning"), rows),
+        "`records` is a view: it puts together what the importer keeps apart ([0014](../decisions/0014-calls-kinds-and-"
+        "callers.md)). In it `usage` is four columns (`input_tokens`, ...), NULL when unknown, and `attempts` is JSON. "
+        "A record is quickest found by its `id`.",
         "`gateline usage [--since 1h] [--by model|key|tenant] [--json]` prints totals. Where *unpriced* or *unmetered* "
         "is above zero, the sums beside it are lower bounds: unknown is never counted as zero.",
         "The format is a MessagePack array. Fields are only ever added at its end, with a default; `version` then "
@@ -270,8 +276,9 @@ def _commands() -> str:
     parts = [part for words, function in _functions(app, "gateline") for part in _command(words, function)]
     return _page(
         "Commands",
-        "Every command has `--help`. Exit status: 0 done, 1 not done (the last line says why and what to do), 2 called "
-        "wrongly. `--data-dir` falls back to `$GATELINE_DATA`, then to the platform's own place for data.",
+        "Every command has `--help`; `gateline --version` says which version this is. Exit status: 0 done, 1 not done "
+        "(the last line says why and what to do), 2 called wrongly. `--data-dir` falls back to `$GATELINE_DATA`, then "
+        "to the platform's own place for data.",
         *parts,
         "## Signals of `gateline serve`",
         _table(

@@ -40,10 +40,6 @@ class Cores:
     tested: tuple[int, ...]
     load: tuple[int, ...]
 
-    @property
-    def are_apart(self) -> bool:
-        return not set(self.tested) & set(self.load)
-
     def __str__(self) -> str:
         return f"tested on {_listed(self.tested)}, load and upstream on {_listed(self.load)}"
 

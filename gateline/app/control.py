@@ -18,13 +18,15 @@ from gateline.control.changes import Changes
 from gateline.control.channel import Channel
 from gateline.control.compile import TooManyRows
 from gateline.control.configuration import Configuration
-from gateline.control.mistakes import ConfigMistakes
+from gateline.control.mistakes import ConfigMistakes, Mistake
 from gateline.control.roster import Roster
 
 if TYPE_CHECKING:
     from gateline.app.control_parts import Parts
 
 _RETRY_SECONDS = 1.0
+_RUN_SECONDS = 2.0  # a reload waits for the workers, which take milliseconds, before it is said to have worked
+_LATE_SECONDS = 60.0
 _NICE = 5  # where cores are short, importing the ledger gives way to answering
 
 
@@ -50,7 +52,7 @@ class _Control:
 
     async def run(self) -> None:
         self._take_signals()
-        self._changes.feed.publish(self._configuration.version, self._configuration.encoded())
+        self._publish()
         await self._changes.start()
         if self._seat.channel is not None:
             self._channel = await Channel.open(self._seat.channel)
@@ -58,6 +60,8 @@ class _Control:
         module = await asyncio.to_thread(importlib.import_module, "gateline.app.control_parts")
         parts: Parts = module.Parts(self._seat, self._configuration, self._changes, self._roster, self.reload)
         self._parts = parts
+        if self._configuration.is_pending:  # the file had changed under the running workers
+            self._start(self._settle_late(self._configuration.version))
         if await self._opened(parts):
             await parts.start()
             os.nice(_NICE)  # not before: a start that engines outrun as they load would keep the first key waiting
@@ -68,10 +72,50 @@ class _Control:
         """Takes the file as it is now into force, or raises what is wrong with it and changes nothing."""
         async with self._reloading:
             await asyncio.to_thread(self._configuration.reload)
-            self._changes.feed.publish(self._configuration.version, self._configuration.encoded())
+            self._publish()
+            if not await self._settled(_RUN_SECONDS):
+                self._start(self._settle_late(self._configuration.version))
             if self._parts is not None:
                 await asyncio.to_thread(self._parts.reloaded)
             self._tell("reloaded", version=self._configuration.version, engines=self._configuration.engines)
+
+    def _publish(self) -> None:
+        self._changes.feed.publish(self._configuration.version, self._configuration.encoded())
+
+    async def _settled(self, seconds: float) -> bool:
+        """Whether all workers run what was published, or something newer was; then it is kept for the next start.
+        Raises ConfigMistakes when one refuses it, OSError when it cannot be kept: the last good one is in force again.
+        """
+        version, feed = self._configuration.version, self._changes.feed
+        settled = await feed.running(version, self._roster.alive, seconds)
+        if self._configuration.version != version:
+            return True
+        if reason := feed.refusal(version):
+            self._withdraw()
+            raise ConfigMistakes([Mistake(0, "", reason)])
+        if settled.missing:
+            return False
+        try:
+            await asyncio.to_thread(self._configuration.keep)
+        except OSError:
+            self._withdraw()
+            raise
+        return True
+
+    def _withdraw(self) -> None:
+        self._configuration.revert()
+        self._publish()
+
+    async def _settle_late(self, version: int) -> None:
+        """For workers that take their time: one may be stopped, or be busy."""
+        while self._configuration.is_pending and self._configuration.version == version:
+            try:
+                if await self._settled(_LATE_SECONDS):
+                    return
+            except (ConfigMistakes, OSError) as error:
+                self._refuse(error)
+                self._tell("reloaded", version=self._configuration.version, engines=self._configuration.engines)
+                return
 
     def _take_signals(self) -> None:
         """Ctrl-C and a closing terminal reach the whole group: the supervisor alone decides what they mean."""
@@ -81,6 +125,7 @@ class _Control:
         loop.add_signal_handler(signal.SIGTERM, self._stopping.set)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks = [task for task in self._tasks if not task.done()]
         self._tasks.append(asyncio.get_running_loop().create_task(work))
 
     def _tell(self, event: str, **fields: Any) -> None:
@@ -131,13 +176,16 @@ class _Control:
 
         try:
             await self.reload()
-        except ConfigMistakes as error:
-            mistakes = [str(mistake) for mistake in error.mistakes]
-        except (TooManyRows, OSError) as error:
-            mistakes = [str(error)]
+        except (ConfigMistakes, TooManyRows, OSError) as error:
+            self._refuse(error)
         else:
             structlog.get_logger().info("reloaded", version=self._configuration.version)
-            return
+
+    def _refuse(self, error: Exception) -> None:
+        import structlog
+
+        found = error.mistakes if isinstance(error, ConfigMistakes) else [error]
+        mistakes = [str(mistake) for mistake in found]
         structlog.get_logger().error("reload_refused", mistakes=mistakes, in_force=self._configuration.version)
         self._tell("reload_refused", mistakes=mistakes)
 

@@ -69,10 +69,11 @@ class Parts:
         self._columns = Columns(seat.columns, seat.places)
         self._engine: Engine = connect(seat.data_dir.database)
         self._access = _access_log(self._settings)
-        self._ledger = Ledger(self._engine, seat.data_dir, self._imported)
+        self._ledger = Ledger(self._engine, seat.data_dir, self._imported, Complaint("record_unreadable").failed)
         self._keys = Keys(self._engine, seat.data_dir.pepper())
         self._servers: list[AppServer] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_open = False
         configure_logs(self._settings.logging.level)
         self._complaint = Complaint("database_away")
         if configuration.mistakes:
@@ -86,6 +87,7 @@ class Parts:
         migrate(self._seat.data_dir.database)
         token = self._keys.create_first()
         self._complaint.went_well()
+        self._is_open = True
         return token
 
     def away(self, error: Exception) -> None:
@@ -133,12 +135,16 @@ class Parts:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._is_open:  # else there is no database to import into, and connecting would make an empty one
+            await self._import_last()
+        self._engine.dispose()
+        structlog.get_logger().info("control_stopped")
+
+    async def _import_last(self) -> None:
         try:
             await asyncio.to_thread(self._ledger.run_once)
         except Exception as error:  # noqa: BLE001 the end of the process: the journal keeps the rest for the next start
             structlog.get_logger().error("last_import_failed", error=type(error).__name__, cause=str(error)[:300])
-        self._engine.dispose()
-        structlog.get_logger().info("control_stopped")
 
     def reloaded(self) -> None:
         """After a reload: the logs go on as the file says now, and what only a start reads is named. Blocks."""

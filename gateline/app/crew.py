@@ -10,6 +10,7 @@ import mmap
 from collections.abc import Callable
 
 from gateline.app.complaints import Complaints
+from gateline.app.seat import NO_ROOM
 from gateline.net.process import Child, describe
 from gateline.store import columns, limits
 from gateline.store.datadir import DataDir
@@ -82,7 +83,7 @@ class Crew:
         child = self.children[place]
         left = place in self._leaving
         child.died()
-        if child.wanted or (left and status):
+        if (child.wanted or (left and status)) and status != NO_ROOM << 8:
             self._say.say("worker_died", worker=place, how=describe(status))
         self.columns.zero_gauges(place)
         self._forget_calls(place)

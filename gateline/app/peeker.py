@@ -72,9 +72,8 @@ def look(question: Peek, pages: mmap.mmap) -> FromPeeker:
     )
 
 
-def serve(path: Path) -> None:
-    """Answers until the parent is gone. Raises OSError when the socket cannot be made."""
-    parent = os.getppid()
+def serve(path: Path, parent: int) -> None:
+    """Answers until the process `parent` is gone. Raises OSError when the socket cannot be made."""
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(str(path))
@@ -99,4 +98,4 @@ def serve(path: Path) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all: the supervisor says what it means
-    serve(Path(sys.argv[1]))
+    serve(Path(sys.argv[1]), int(sys.argv[2]))

@@ -22,8 +22,10 @@ from time import monotonic
 
 from gateline.app.complaints import Complaints
 from gateline.app.crew import Crew
+from gateline.app.diskroom import make_room
 from gateline.app.greeting import Greeting
 from gateline.app.launch import Launch
+from gateline.app.program import start_program
 from gateline.app.seat import Seat
 from gateline.net.process import Child, describe, reap
 from gateline.net.room import raise_file_limit, room
@@ -35,6 +37,7 @@ _ENDING = (signal.SIGTERM, signal.SIGINT)
 _MARGIN = 10.0  # seconds beyond drain delay and grace after which a worker that has not ended is killed
 _ENGINE_GRACE = 12.0
 _CONTROL_GRACE = 15.0
+_KILLED_WITHIN = 10.0
 
 
 class Supervisor:
@@ -46,6 +49,7 @@ class Supervisor:
         self._say = Complaints("supervisor", 0)
         self._selector = selectors.DefaultSelector()
         self._signals: list[int] = []
+        self._pid = os.getpid()
         self._stopping = 0  # how many times it was told to stop
         self._engines: dict[str, Child] = {}
         self._control = Child("control", self._fork_control)
@@ -57,6 +61,8 @@ class Supervisor:
         launch = self._launch
         self._data_dir.create()
         self._only_one = self._lock()
+        self._data_dir.assigned.unlink(missing_ok=True)  # of columns that are no more
+        make_room(self._data_dir, launch.workers)
         files = raise_file_limit()
         self._tls = server_context(launch.tls_certificate, launch.tls_key) if launch.tls_certificate else None
         self._listener = self._listen()
@@ -120,6 +126,7 @@ class Supervisor:
             places=self._crew.places,
             columns=self._crew.columns_map,
             limits=self._crew.limits_map,
+            supervisor=self._pid,
             worker=worker,
             listeners=(self._listener,) if worker >= 0 else (),
             leaving=self._leaving[1],
@@ -216,17 +223,22 @@ class Supervisor:
             if name not in names and child.wanted:
                 child.wanted = False
                 child.signal(signal.SIGTERM)
+            elif name in names and not child.wanted:
+                child.wanted = True  # one that is still ending is started again when it has
+                if not child.is_running:
+                    child.start()
         self._tell_engines()
 
     def _spawn_peeker(self) -> int:
-        command = [sys.executable, "-m", "gateline.app.peeker", str(self._data_dir.peek_socket)]
-        return _spawn(command)
+        command = [sys.executable, "-m", "gateline.app.peeker", str(self._data_dir.peek_socket), str(self._pid)]
+        return start_program(command)
 
     def _engine_spawner(self, name: str) -> Callable[[], int]:
         def spawn() -> int:
             command = [sys.executable, "-m", "gateline.app.engine", "--name", name]
-            command += ["--data-dir", str(self._data_dir.root)]
-            return _spawn(command)
+            # Named here: when the engine comes to look, its parent may be gone and another in its place.
+            command += ["--data-dir", str(self._data_dir.root), "--parent", str(self._pid)]
+            return start_program(command)
 
         return spawn
 
@@ -352,6 +364,14 @@ class Supervisor:
         return 0
 
     def _wait_for(self, children: list[Child], seconds: float) -> None:
+        """Until they have ended; those that have not when the time is up are killed. Even that is waited for: a killed
+        process is there until it has been given the processor once more, and nothing of ours outlives us."""
+        self._collect(children, seconds)
+        for child in children:
+            child.signal(signal.SIGKILL)
+        self._collect(children, _KILLED_WITHIN)
+
+    def _collect(self, children: list[Child], seconds: float) -> None:
         until = monotonic() + seconds
         while any(child.is_running for child in children) and monotonic() < until:
             self._selector.select(0.1)
@@ -359,28 +379,11 @@ class Supervisor:
                 self._wakeup[0].recv(4_096)
             for pid, status in reap():
                 self._died(pid, status)
-        for child in children:
-            child.signal(signal.SIGKILL)
 
 
 def _reason(error: OSError) -> str:
     """The system's words alone: `create_server` adds the address to them, which is said already."""
     return (error.strerror or str(error)).partition(" (while")[0]
-
-
-def _spawn(command: list[str]) -> int:
-    """Starts a program that reads nothing and writes to our stderr. Not through `subprocess`, which now and then
-    collects a child of its own accord: its death would never be reported to us. Raises OSError."""
-    return os.posix_spawn(
-        command[0],
-        command,
-        os.environ,
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, sys.stderr.fileno(), 1),
-        ],
-        setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # which Python ignores, and a program does not expect to be
-    )
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ import uvloop
 
 from gateline.app.complaints import Complaints
 from gateline.app.gauges import Gauges
-from gateline.app.seat import Seat
+from gateline.app.seat import NO_ROOM, Seat
 from gateline.gateway.admit import Admit
 from gateline.gateway.attempt import Attempts
 from gateline.gateway.front import Front
@@ -39,7 +39,7 @@ from gateline.net.tls import reload_certificate
 from gateline.store import columns
 from gateline.store.columns import Columns
 from gateline.store.inflight import InFlight
-from gateline.store.journal import Journal, new_incarnation
+from gateline.store.journal import Journal, JournalFull, new_incarnation
 from gateline.store.limits import Limits
 
 _DEAD_AFTER_NS = 1_000_000_000  # a worker without a tick for this long does not count for the balance
@@ -58,7 +58,7 @@ class Worker:
     def __init__(self, seat: Seat, tls: ssl.SSLContext | None) -> None:
         self._seat = seat
         self._tls = tls
-        self._parent = os.getppid()
+        self._parent = seat.supervisor
         self._files = file_limit()
         self._columns = Columns(seat.columns, seat.places)
         self._cells = self._columns.worker(seat.worker)
@@ -75,7 +75,11 @@ class Worker:
         snapshot = decode(data_dir.snapshot.read_bytes())
         incarnation = new_incarnation()
         self._journal = Journal(data_dir.journal, incarnation)
-        self._in_flight = InFlight(data_dir.journal, incarnation)
+        try:
+            self._in_flight = InFlight(data_dir.journal, incarnation)
+        except JournalFull:
+            self._journal.discard()  # else each try on a full disk would take a segment more of it
+            raise
         self._limits = Limits(seat.limits, seat.worker, seat.places, data_dir.limits_lock)
         self._tallies = tallies = Tallies(cells)
         self._connector = Connector(loop, EgressPolicy(snapshot.egress_allow), self._complaints.unconnected)
@@ -128,6 +132,7 @@ class Worker:
             router = self._upstreams.build(snapshot, self.front.router)
         except ValueError as error:
             self._complaints.say("configuration_refused", error=str(error))
+            self._keys.refuse(version, str(error))
             return
         self._adopt(snapshot, router)
         gc.freeze()
@@ -189,12 +194,14 @@ class Worker:
                 columns.POOL_IDLE: sum(len(pool.idle) for pool in pools),
                 columns.POOL_BUSY: sum(pool.busy for pool in pools),
                 columns.QUEUE_WAITING: sum(pool.connecting for pool in pools),
+                columns.BODY_BYTES: self.service.bodies,
             },
             {
                 columns.ACCEPTED: self.service.accepted,
                 columns.UPSTREAM_CONNECTS: self._connector.connects,
                 columns.LIMIT_LOCK_MISSED: self._limits.lock_missed,
                 columns.JOURNAL_BYTES: self._journal.written,
+                columns.PIPELINES_CUT: self.service.pipelines_cut,
             },
             self.clock.lag,
         )
@@ -264,6 +271,9 @@ def run(seat: Seat, tls: ssl.SSLContext | None) -> None:
     code = 0
     try:
         main(seat, tls)
+    except JournalFull as error:
+        Complaints("worker", seat.worker).say("worker_without_room", cause=str(error))
+        code = NO_ROOM
     except BaseException as error:  # noqa: BLE001 - the process ends here; the supervisor must see that it failed
         Complaints("worker", seat.worker).crash(error)
         code = 1

@@ -92,11 +92,11 @@ def _run(plan: Plan, processes: int, *, as_json: bool) -> None:
     import asyncio
 
     import msgspec
-    from rich.console import Console
 
     from gateline.bench.display import Display
     from gateline.bench.report import make_report, tables
     from gateline.bench.run import RunFailed, run_bench
+    from gateline.cli.screen import screen
 
     try:
         with Display(plan, is_quiet=as_json) as display:
@@ -107,7 +107,7 @@ def _run(plan: Plan, processes: int, *, as_json: bool) -> None:
     if as_json:
         typer.echo(msgspec.json.encode(make_report(plan, tally, seconds)).decode())
     else:
-        Console().print(tables(plan, tally, seconds))
+        screen().print(tables(plan, tally, seconds))
     if tally.failed or not tally.done:
         raise typer.Exit(1)
 

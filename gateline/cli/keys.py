@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -22,13 +21,6 @@ app = typer.Typer(help="Keys that clients call with.", no_args_is_help=True)
 
 DataDirOption = Annotated[Path | None, typer.Option(help="Data directory (default: $GATELINE_DATA or the platform's).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-
-
-class Running(Enum):
-    """What a revocation does with calls under way."""
-
-    finish = "finish"
-    cut = "cut"
 
 
 @app.command("create")
@@ -72,7 +64,7 @@ def list_keys(as_json: JsonOption = False, data_dir: DataDirOption = None) -> No
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID")],
     *,
-    running: Annotated[Running, typer.Option(help="What becomes of its calls under way.")] = Running.finish,
+    running: Annotated[Literal["finish", "cut"], typer.Option(help="What becomes of its calls under way.")] = "finish",
     data_dir: DataDirOption = None,
 ) -> None:
     """Refuse a key from now on; returns when every worker has acknowledged it, and exits 1 if one has not."""
@@ -88,7 +80,7 @@ def revoke(
             return
         with server:
             try:
-                outcome = server.ask("DELETE", f"/keys/{key_id}", params={"running": running.value})
+                outcome = server.ask("DELETE", f"/keys/{key_id}", params={"running": running})
             except ControlRefused as error:
                 if "missing" not in error.body:
                     raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from gateline.cli import bench, check, fake, keys, serve, usage
@@ -13,6 +15,25 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from gateline import __version__
+
+        print(f"gateline {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def gateline(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Gateline, an AI gateway: one fast front door for every model."""
+
+
 app.command("serve")(serve.serve)
 app.add_typer(keys.app, name="keys")
 app.command("check")(check.check)

@@ -30,6 +30,9 @@ def serve(
 
     folder = DataDir(data_dir or default_data_dir())
     path = config.absolute() if config else None
+    if folder.is_in_use:  # said before the running gateway's snapshot is written over
+        typer.echo(f"gateline: another gateway uses {folder.root}: stop it, or name another --data-dir", err=True)
+        raise typer.Exit(1)
     try:
         folder.create()
         loaded = load(path)
@@ -53,6 +56,7 @@ def serve(
         grace=server.grace,
         tls_certificate=server.tls.certificate if server.tls else "",
         tls_key=server.tls.key if server.tls else "",
+        connections=server.connections,
     )
     # The supervisor needs none of what this command imported: it starts as a fresh, small program in this process.
     os.execv(sys.executable, [sys.executable, "-m", "gateline.app.supervisor", launch.dump()])

@@ -89,6 +89,8 @@ def _read(place: DataDir, since: str | None, by: Literal["model", "key", "tenant
     from gateline.store.migrations import migrate
     from gateline.store.sql.base import connect
 
+    if place.has_lost_database:
+        _fail(f"{place.database} is gone: mount or restore it, an empty one would hide all records")
     migrate(place.database)
     engine = connect(place.database)
     try:
@@ -100,9 +102,10 @@ def _read(place: DataDir, since: str | None, by: Literal["model", "key", "tenant
 
 
 def _print_table(rows: list[dict[str, Any]], by: str) -> None:
-    from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text
+
+    from gateline.cli.screen import screen
 
     if not rows:
         print("no calls in that time")
@@ -117,7 +120,7 @@ def _print_table(rows: list[dict[str, Any]], by: str) -> None:
         # No name: refused before anybody read which model was meant.
         shown = Text((name or "–") if name.isprintable() else repr(name))
         table.add_row(shown, *(f"{row[count]:,}" for count in counts), cost_of(row))
-    Console().print(table)
+    screen().print(table)
 
 
 def _fail(message: str) -> NoReturn:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from gateline.control.complaint import Complaint
 from gateline.model.record import Record
 
 ROTATE_BYTES: Final = 64 * 1024 * 1024
@@ -20,7 +21,8 @@ ROTATE_BYTES: Final = 64 * 1024 * 1024
 class AccessLog:
     """Appends to `path`, mode 0600; at `rotate_bytes` the file becomes `path` + ".1", in place of the one before.
 
-    A disk that cannot take a line must not stop the ledger: such lines are dropped and counted in `dropped`.
+    A disk that cannot take a line must not stop the ledger: such lines are dropped and counted in `dropped`, and the
+    log says so at a bounded rate.
     """
 
     def __init__(self, path: Path, rotate_bytes: int = ROTATE_BYTES) -> None:
@@ -28,6 +30,7 @@ class AccessLog:
         self._old = path.with_name(path.name + ".1")
         self._rotate_bytes = rotate_bytes
         self._encode = msgspec.json.Encoder().encode
+        self._complaint = Complaint("access_log_failed")
         self.dropped = 0
 
     def write(self, records: list[Record]) -> None:
@@ -39,8 +42,11 @@ class AccessLog:
                 size = file.tell()
             if size >= self._rotate_bytes:
                 self._path.replace(self._old)
-        except OSError:
+        except OSError as error:
             self.dropped += len(records)
+            self._complaint.failed(error)
+        else:
+            self._complaint.went_well()
 
 
 def _line(record: Record) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import socket
 import time
 from types import TracebackType
@@ -41,9 +40,16 @@ class Control:
         """The answer's JSON. Raises ControlRefused."""
         try:
             reply = self._client.request(method, f"http://control{path}", **more)
+        except httpx.HTTPError as error:
+            raise ControlRefused(
+                f"the running server did not answer ({type(error).__name__}): try again, its log may say why"
+            ) from None
+        try:
             body: dict[str, Any] = reply.json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise ControlRefused(f"the running server did not answer: {type(error).__name__}") from None
+        except ValueError:
+            raise ControlRefused(
+                f"the server's control process is in trouble (status {reply.status_code}): see the server's log"
+            ) from None
         if not reply.is_success:
             raise ControlRefused(body.get("error", {}).get("message", f"the server answered {reply.status_code}"), body)
         return body
@@ -54,7 +60,7 @@ def reach(data_dir: DataDir) -> Control | None:
     Raises ControlRefused when a server runs and its control process does not open its socket."""
     deadline = time.monotonic() + _START_SECONDS
     while not _listens(data_dir):
-        if not _is_running(data_dir):
+        if not data_dir.is_in_use:
             return None
         if time.monotonic() > deadline:
             raise ControlRefused(f"the server on {data_dir.root} does not answer: see its log")
@@ -70,15 +76,3 @@ def _listens(data_dir: DataDir) -> bool:
         except OSError:
             return False
     return True
-
-
-def _is_running(data_dir: DataDir) -> bool:
-    """Whether a supervisor holds its lock."""
-    try:
-        with data_dir.supervisor_lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False

@@ -30,6 +30,8 @@ from gateline.model.snapshot import (
 from gateline.model.usage import Price
 from gateline.store.columns import ROWS
 from gateline.store.datadir import DataDir
+from gateline.store.journal import FREE_SPACE
+from gateline.store.mapped import is_room_missing
 
 if TYPE_CHECKING:
     from gateline.control.config import Config, ModelSection, ProviderSection, TargetSection
@@ -44,10 +46,10 @@ class TooManyRows(ValueError):
 
 class RowRegistry:
     """Name → row in the metric columns. A row is never given to another name while the columns live, so a counter
-    never changes its meaning. Row 0 counts calls whose model we do not serve."""
+    never changes its meaning. Row 0 counts calls whose model we do not serve. `given` are rows of before, by name."""
 
-    def __init__(self, earlier: Snapshot | None = None) -> None:
-        self._rows: dict[tuple[str, str], int] = {("", ""): 0}
+    def __init__(self, earlier: Snapshot | None = None, given: Mapping[tuple[str, str], int] | None = None) -> None:
+        self._rows: dict[tuple[str, str], int] = {("", ""): 0, **(given or {})}
         if earlier is not None:
             for models in earlier.models.values():
                 for model in models.values():
@@ -129,13 +131,14 @@ def _target(config: Config, name: str, model: ModelSection, target: TargetSectio
         price = price or Price(0, 0, 0)
     else:
         section = config.providers[target.provider]
-        provider = _provider(target.provider, section)
+        provider = provider_of(target.provider, section)
         price = price or published_price(target.provider, section, target.model)
     row = rows.row(name, f"{target.provider}/{target.model}")
     return Target(provider=provider, model=target.model, weight=target.weight, row=row, price=price)
 
 
-def _provider(name: str, section: ProviderSection) -> Provider:
+def provider_of(name: str, section: ProviderSection) -> Provider:
+    """The provider as workers know it, its address taken apart."""
     from urllib.parse import urlsplit
 
     from gateline.control.config import base_url_of
@@ -182,38 +185,59 @@ class Origin(msgspec.Struct, array_like=True):
     digest: bytes
 
 
+class Fresh(msgspec.Struct, frozen=True):
+    """A snapshot that was just compiled, and what it was made from: all that `keep` needs."""
+
+    snapshot: Snapshot
+    origin: Origin
+
+
 def snapshot_for_start(
     config_path: Path | None, data_dir: DataDir, environment: Mapping[str, str] = os.environ
 ) -> Snapshot:
     """The kept snapshot when file, environment, secrets and program are those it was made from (a few ms), else a new
     one, compiled and kept. Raises ConfigMistakes, TooManyRows; OSError when the data directory cannot be written."""
-    kept = kept_snapshot(data_dir)
-    if kept is not None and _is_current(kept, config_path, data_dir, environment):
+    kept = current_snapshot(config_path, data_dir, environment)
+    if kept is not None:
         return kept
-    return fresh_snapshot(config_path, data_dir, kept, None, environment)
+    before = kept_snapshot(data_dir)
+    version = before.version + 1 if before else 1
+    fresh = fresh_snapshot(config_path, data_dir, version, RowRegistry(before), environment)
+    keep(fresh, data_dir)
+    return fresh.snapshot
+
+
+def current_snapshot(
+    config_path: Path | None, data_dir: DataDir, environment: Mapping[str, str] = os.environ
+) -> Snapshot | None:
+    """The kept snapshot if file, environment, secrets and program are still those it was made from."""
+    kept = kept_snapshot(data_dir)
+    return kept if kept is not None and _is_current(kept, config_path, data_dir, environment) else None
 
 
 def fresh_snapshot(
     config_path: Path | None,
     data_dir: DataDir,
-    earlier: Snapshot | None,
-    rows: RowRegistry | None,
+    version: int,
+    rows: RowRegistry,
     environment: Mapping[str, str] = os.environ,
-) -> Snapshot:
-    """Compiles, keeps and returns the configuration as version `earlier` + 1. Raises as `snapshot_for_start`."""
+) -> Fresh:
+    """Compiles the configuration. Raises ConfigMistakes, TooManyRows; OSError when a file cannot be read."""
     from gateline.control.config import load_with_sources
 
     content = _content(config_path)  # read before it is loaded: an edit in between then makes the next start compile
     loaded = load_with_sources(config_path, environment)
     created = _BUILTIN_CREATED if config_path is None else int(config_path.stat().st_mtime)
-    version = earlier.version + 1 if earlier else 1
-    snapshot = compile_snapshot(loaded.config, rows or RowRegistry(earlier), version, created)
-    raw = encode(snapshot)
+    snapshot = compile_snapshot(loaded.config, rows, version, created)
     origin = Origin(__version__, loaded.variables, loaded.secret_files, b"")
-    origin.digest = _digest(origin, raw, content, data_dir, environment)
-    _write(data_dir.snapshot, raw)
-    _write(_origin_path(data_dir), msgspec.msgpack.encode(origin))
-    return snapshot
+    origin.digest = _digest(origin, encode(snapshot), content, data_dir, environment)
+    return Fresh(snapshot, origin)
+
+
+def keep(fresh: Fresh, data_dir: DataDir) -> None:
+    """The next start, and each worker that is started, begins with it. Raises OSError."""
+    write_whole(data_dir.snapshot, encode(fresh.snapshot))
+    write_whole(_origin_path(data_dir), msgspec.msgpack.encode(fresh.origin))
 
 
 def kept_snapshot(data_dir: DataDir) -> Snapshot | None:
@@ -256,8 +280,9 @@ def _origin_path(data_dir: DataDir) -> Path:
     return data_dir.snapshot.with_name("snapshot.origin")
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all, and for the owner's eyes only from its first byte on (mkstemp makes mode 0600)."""
+def write_whole(path: Path, content: bytes) -> None:
+    """Whole or not at all, and for the owner's eyes only from its first byte on (mkstemp makes mode 0600). Raises
+    OSError."""
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(fd, "wb") as file:
@@ -265,6 +290,8 @@ def _write(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and is_room_missing(error):
+            raise OSError(f"no room in {path.parent} for the configuration: {FREE_SPACE}") from None
         raise

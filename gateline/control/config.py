@@ -6,6 +6,7 @@ Messages name the field and say what to do; they never repeat a value, since any
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -36,6 +37,7 @@ LOCAL_MODELS = ("local-chat", "local-embed")
 _KINDS = sorted(TABLE.keys() - {LOCAL_PROVIDER})
 _PROVIDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 _MODEL_NAME = r"^[!-~]{1,200}$"
+_UPSTREAM_NAME_BYTES = 256
 
 
 class Section(BaseModel):
@@ -61,6 +63,8 @@ def _kind(value: str) -> str:
 
 
 def _base_url(value: str) -> str:
+    if re.match(r"[a-z]+://[^/]*\$[A-Za-z_]", value):
+        raise ValueError("has a bare $NAME in its host: write ${NAME} for a variable of the environment")
     try:
         parts = urlsplit(value)
         port = parts.port
@@ -93,6 +97,23 @@ def _readable_file(value: str) -> str:
     return value
 
 
+def _writable_file(value: str) -> str:
+    """A file that is there can be written, and one that is not can be made."""
+    path = Path(value)
+    if not path.parent.is_dir():
+        raise ValueError("lies in a folder that is not there: make it, or name another")
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ValueError("cannot be written: check the path and the permissions of its folder")
+    return value
+
+
+def _upstream_name(value: str) -> str:
+    """Bounded in bytes: with the other names of a call it is kept in a slot of shared memory, which has a size."""
+    if not 1 <= len(value.encode(errors="replace")) <= _UPSTREAM_NAME_BYTES:
+        raise ValueError(f"must have 1 to {_UPSTREAM_NAME_BYTES} bytes of UTF-8")
+    return value
+
+
 def _origin(value: str) -> str:
     parts = urlsplit(value)
     if value != "*" and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or "@" in value):
@@ -104,6 +125,8 @@ Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 BaseUrl = Annotated[str, BeforeValidator(lambda value: _base_url(value) if isinstance(value, str) else value)]
 Network = Annotated[str, BeforeValidator(lambda value: _network(value) if isinstance(value, str) else value)]
 ReadableFile = Annotated[str, BeforeValidator(lambda value: _readable_file(value) if isinstance(value, str) else value)]
+WritableFile = Annotated[str, BeforeValidator(lambda value: _writable_file(value) if isinstance(value, str) else value)]
+UpstreamName = Annotated[str, BeforeValidator(lambda value: _upstream_name(value) if isinstance(value, str) else value)]
 Origin = Annotated[str, BeforeValidator(lambda value: _origin(value) if isinstance(value, str) else value)]
 ProviderName = Annotated[str, Field(pattern=_PROVIDER_NAME)]
 ModelName = Annotated[str, Field(pattern=_MODEL_NAME)]
@@ -171,7 +194,7 @@ class PriceSection(Section):
 
 class TargetSection(Section):
     provider: str
-    model: Annotated[str, Field(min_length=1, max_length=200)]
+    model: UpstreamName
     weight: Annotated[int, Field(ge=0, le=1_000_000)] = 1
     price: PriceSection | None = None
 
@@ -197,7 +220,7 @@ class RetrySection(Section):
 class LoggingSection(Section):
     """`access` is a path for the access log; without it none is written."""
 
-    access: str | None = None
+    access: WritableFile | None = None
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 

@@ -6,8 +6,18 @@ import difflib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from gateline.control.config import LOCAL_MODELS, LOCAL_PROVIDER, Config, ModelSection, base_url_of
+from gateline.control.compile import provider_of
+from gateline.control.config import (
+    LOCAL_MODELS,
+    LOCAL_PROVIDER,
+    Config,
+    ModelSection,
+    ProviderSection,
+    base_url_of,
+)
 from gateline.control.mistakes import FieldPath, dotted
+from gateline.control.pem import ca_fault, pair_fault
+from gateline.providers.head import upstream_head
 
 Found = tuple[FieldPath, str, str]
 
@@ -41,6 +51,8 @@ def _server(config: Config) -> Iterator[Found]:
     server = config.server
     if server.port and server.port == server.admin_port and server.host == server.admin_host:
         yield ("server", "admin_port"), "", "is the same as server.port: choose another"
+    if server.tls is not None and (fault := pair_fault(server.tls.certificate, server.tls.key)) is not None:
+        yield ("server", "tls", fault[0]), "", fault[1]
     if config.retry.cap < config.retry.base:
         yield ("retry", "cap"), "", "must not be below retry.base"
 
@@ -51,6 +63,22 @@ def _providers(config: Config) -> Iterator[Found]:
             yield ("providers", name), "", "this name belongs to the local models, which need no provider: rename it"
         if not base_url_of(provider):
             yield ("providers", name, "base_url"), "", "is missing: add it, such as https://host/v1"
+        elif message := _unaskable(name, provider):
+            yield ("providers", name, "base_url"), "", message
+        if provider.ca_file is not None and (message := ca_fault(provider.ca_file)):
+            yield ("providers", name, "ca_file"), "", message
+
+
+def _unaskable(name: str, section: ProviderSection) -> str:
+    """Why no request can be sent to a provider, by what makes the workers' requests; empty when one can."""
+    provider = provider_of(name, section)
+    try:
+        upstream_head(provider, "chat.completions")
+    except ValueError:
+        if "$" in provider.host:
+            return "has a bare $ in its host: write ${NAME} for a variable of the environment"
+        return "has a host or a path that cannot stand in a request: letters, digits, dots and hyphens can"
+    return ""
 
 
 def _model(config: Config, name: str, model: ModelSection) -> Iterator[Found]:

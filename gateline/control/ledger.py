@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count, repeat
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -27,8 +29,19 @@ from gateline.store.sql.records import CallRow, OffsetRow
 
 BATCH: Final = 1_000
 
+# What the driver says to a value that no column can hold. Not to a database that is locked, full, damaged or gone.
+_REFUSALS: Final = (
+    ArithmeticError,
+    TypeError,
+    ValueError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+
 T = TypeVar("T")
-Unreadable = tuple[str, int, bytes]  # a row of that table
+Source = tuple[str, int, bytes]  # file, place and payload: a row of the table of those that cannot be read
 
 _read_record = msgspec.msgpack.Decoder(Record).decode
 _read_opened = msgspec.msgpack.Decoder(Opened).decode
@@ -42,14 +55,20 @@ _MOVE_OFFSET: Final = (
 
 
 class Ledger:
-    """`imported` is called with each batch after its commit, for what is derived from records (the access log)."""
+    """`imported` is called with each batch after its commit, for what is derived from records (the access log), and
+    `refused` for each payload that is no record or that no column can hold: it is kept aside, the rest goes in."""
 
     def __init__(
-        self, engine: Engine, data_dir: DataDir, imported: Callable[[list[Record]], None] | None = None
+        self,
+        engine: Engine,
+        data_dir: DataDir,
+        imported: Callable[[list[Record]], None] | None = None,
+        refused: Callable[[Exception], None] | None = None,
     ) -> None:
         self._engine = engine
         self._folder = data_dir.journal
         self._imported = imported
+        self._refused = refused
         self._intake = Intake()
 
     def run_once(self) -> int:
@@ -63,65 +82,97 @@ class Ledger:
             names = {incarnation_of(path) for path in self._folder.glob(f"*{SUFFIX}")}
             for suffix in (LIVE_SUFFIX, OPEN_SUFFIX):
                 names |= {path.stem for path in self._folder.glob(f"*{suffix}")}
-            count = sum(self._import(name, offsets) for name in sorted(names))
+            total = sum(self._import(name, offsets) for name in sorted(names))
             # Left by a run that was killed between deleting a segment and forgetting its offset.
             self._forget_offsets([name for name in offsets if incarnation_of(Path(name)) not in names])
-            return count
+            return total
 
     def _import(self, incarnation: str, offsets: dict[str, int]) -> int:
         # Asked before listing and reading: all that a dead worker wrote is then there.
         live = is_live(self._folder, incarnation)
-        count = 0
+        total = 0
         done: list[Path] = []
         for segment in sorted(self._folder.glob(f"{incarnation}-*{SUFFIX}")):
             read, closed = self._drain(segment, offsets.get(segment.name, 0))
-            count += read
+            total += read
             if closed or not live:
                 done.append(segment)
         if not live:
             # After the journal: a call whose record was written keeps that one.
-            count += self._write_off(incarnation)
+            total += self._write_off(incarnation)
             # The lock file goes last: while it is there, the rest is known to be a dead worker's.
             done += [table_path(self._folder, incarnation), self._folder / (incarnation + LIVE_SUFFIX)]
         for path in done:
             path.unlink(missing_ok=True)
         self._forget_offsets([path.name for path in done])
-        return count
+        return total
 
     def _drain(self, segment: Path, offset: int) -> tuple[int, bool]:
         """Import the rest of a segment. Returns how many payloads that were, and whether its end mark was reached."""
-        count = 0
+        total = 0
         while True:
             found = read_segment(segment, offset, BATCH)
             if found.payloads:
                 self._store(segment.name, offset, found.payloads, found.next_offset)
-            count += len(found.payloads)
+            total += len(found.payloads)
             offset = found.next_offset
             if len(found.payloads) < BATCH:
-                return count, found.closed
+                return total, found.closed
 
     def _store(self, segment: str, offset: int, payloads: list[bytes], next_offset: int) -> None:
-        records, unreadable = _decode(_read_record, segment, offset, payloads)
-        with self._storing() as connection:
-            self._insert(connection, records, unreadable)
-            connection.exec_driver_sql(_MOVE_OFFSET, (segment, next_offset))
-        self._tell(records)
+        records, sources, unreadable = self._decode(_read_record, segment, offset, payloads)
+        self._tell(self._put(records, sources, unreadable, (segment, next_offset)))
 
     def _write_off(self, incarnation: str) -> int:
         """Records for the calls that a dead worker had open, unless their own record was imported."""
         table = table_path(self._folder, incarnation)
-        opened, unreadable = _decode(_read_opened, table.name, 0, open_slots(table))
-        now = time.time_ns()
-        new: list[Record] = []
-        with self._storing() as connection:
+        opened, sources, unreadable = self._decode(_read_opened, table.name, 0, open_slots(table))
+        known: set[str] = set()
+        with self._engine.connect() as connection:
             for start in range(0, len(opened), BATCH):
                 batch = opened[start : start + BATCH]
-                ids = select(CallRow.id).where(CallRow.id.in_([each.id for each in batch]))
-                known = set(connection.scalars(ids))
-                new += [record_of_lost(each, now) for each in batch if each.id not in known]
-            self._insert(connection, new, unreadable)
-        self._tell(new)
-        return len(new)
+                known.update(connection.scalars(select(CallRow.id).where(CallRow.id.in_([each.id for each in batch]))))
+        now = time.time_ns()
+        new = [(record_of_lost(each, now), source) for each, source in zip(opened, sources, strict=True)]
+        new = [(record, source) for record, source in new if record.id not in known]
+        records = self._put([record for record, _ in new], [source for _, source in new], unreadable, None)
+        self._tell(records)
+        return len(records)
+
+    def _put(
+        self, records: list[Record], sources: list[Source], unreadable: list[Source], read_to: tuple[str, int] | None
+    ) -> list[Record]:
+        """In one transaction: the records, what cannot be read, and how far its file was read. Returns the records
+        that are in: one that the driver refuses must not hold up the rest."""
+        try:
+            with self._storing() as connection:
+                self._intake.insert(connection, records)
+                _put_rest(connection, unreadable, read_to)
+        except _REFUSALS:
+            return self._put_one_by_one(records, sources, unreadable, read_to)
+        return records
+
+    def _put_one_by_one(
+        self, records: list[Record], sources: list[Source], unreadable: list[Source], read_to: tuple[str, int] | None
+    ) -> list[Record]:
+        taken: list[Record] = []
+        aside = list(unreadable)
+        with self._storing() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # else the first savepoint's end would be a commit
+            for record, source in zip(records, sources, strict=True):
+                connection.exec_driver_sql("SAVEPOINT one")
+                try:
+                    self._intake.insert(connection, [record])
+                except _REFUSALS as error:
+                    connection.exec_driver_sql("ROLLBACK TO one")
+                    self._intake.forget()
+                    aside.append(source)
+                    self._complain(error)
+                else:
+                    taken.append(record)
+                connection.exec_driver_sql("RELEASE one")
+            _put_rest(connection, aside, read_to)
+        return taken
 
     @contextmanager
     def _storing(self) -> Iterator[Connection]:
@@ -133,14 +184,30 @@ class Ledger:
             self._intake.forget()
             raise
 
-    def _insert(self, connection: Connection, records: list[Record], unreadable: list[Unreadable]) -> None:
-        self._intake.insert(connection, records)
-        for each in unreadable:
-            connection.exec_driver_sql(_INSERT_UNREADABLE, each)
-
     def _tell(self, records: list[Record]) -> None:
         if self._imported is not None and records:
             self._imported(records)
+
+    def _complain(self, error: Exception) -> None:
+        if self._refused is not None:
+            self._refused(error)
+
+    def _decode(
+        self, read: Callable[[bytes], T], file: str, offset: int, payloads: list[bytes]
+    ) -> tuple[list[T], list[Source], list[Source]]:
+        """What the payloads say and where each stood, and those that say nothing we can read."""
+        decoded: list[T] = []
+        sources: list[Source] = []
+        unreadable: list[Source] = []
+        for source in zip(repeat(file), count(offset), payloads, strict=False):
+            try:
+                decoded.append(read(source[2]))
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                unreadable.append(source)
+                self._complain(error)
+            else:
+                sources.append(source)
+        return decoded, sources, unreadable
 
     def _forget_offsets(self, names: list[str]) -> None:
         if names:
@@ -163,15 +230,8 @@ class Ledger:
             os.close(fd)
 
 
-def _decode(
-    read: Callable[[bytes], T], source: str, offset: int, payloads: list[bytes]
-) -> tuple[list[T], list[Unreadable]]:
-    """What the payloads say, and those that say nothing we can read: one of them must not hold up the rest."""
-    decoded: list[T] = []
-    unreadable: list[Unreadable] = []
-    for place, payload in enumerate(payloads, offset):
-        try:
-            decoded.append(read(payload))
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            unreadable.append((source, place, payload))
-    return decoded, unreadable
+def _put_rest(connection: Connection, unreadable: list[Source], read_to: tuple[str, int] | None) -> None:
+    for source in unreadable:
+        connection.exec_driver_sql(_INSERT_UNREADABLE, source)
+    if read_to is not None:
+        connection.exec_driver_sql(_MOVE_OFFSET, read_to)

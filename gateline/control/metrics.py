@@ -23,6 +23,7 @@ _WORKER_COUNTERS: Final = (
     ("gateline_journal_bytes", "Bytes of records written to the journal.", c.JOURNAL_BYTES),
     ("gateline_journal_refused", "Requests refused because their record had no room.", c.JOURNAL_REFUSED),
     ("gateline_limit_lock_missed", "Rate decisions taken without the lock.", c.LIMIT_LOCK_MISSED),
+    ("gateline_pipelines_cut", "Connections ended because too much waited behind a request.", c.PIPELINES_CUT),
     ("gateline_upstream_connects", "Upstream connections opened.", c.UPSTREAM_CONNECTS),
     ("gateline_worker_restarts", "Workers started again after they died.", c.WORKER_RESTARTS),
 )
@@ -30,6 +31,7 @@ _WORKER_GAUGES: Final = (
     ("gateline_connections", "Client connections open.", c.CONNECTIONS),
     ("gateline_live_requests", "Requests between head and last byte, unknown callers included.", c.LIVE_REQUESTS),
     ("gateline_streams_open", "Streamed answers under way.", c.STREAMS_OPEN),
+    ("gateline_request_body_bytes", "Bytes of request bodies in memory.", c.BODY_BYTES),
     ("gateline_queue_waiting", "Requests waiting for an upstream connection.", c.QUEUE_WAITING),
 )
 _WORKER_HISTOGRAMS: Final = (
@@ -59,23 +61,24 @@ _TOKENS: Final = (
 )
 
 
-def render(columns: c.Columns, rows: Mapping[int, tuple[str, str]]) -> bytes:
+def render(columns: c.Columns, rows: Mapping[int, tuple[str, str]], access_lines_dropped: int = 0) -> bytes:
     """The exposition, of CONTENT_TYPE. `rows` names each row of the columns: (public model, target, "" for none).
 
     Rows that were never used are left out. Keep the names of rows that the configuration has dropped, or their
     counters vanish from the sums.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(ColumnsCollector(columns, rows))
+    registry.register(ColumnsCollector(columns, rows, access_lines_dropped))
     return generate_latest(registry)
 
 
 class ColumnsCollector(Collector):
-    """Reads the columns at each scrape; nothing is kept."""
+    """Reads the columns at each scrape; nothing is kept. `access_lines_dropped` is the control process's own count."""
 
-    def __init__(self, columns: c.Columns, rows: Mapping[int, tuple[str, str]]) -> None:
+    def __init__(self, columns: c.Columns, rows: Mapping[int, tuple[str, str]], access_lines_dropped: int = 0) -> None:
         self._columns = columns
         self._rows = rows
+        self._access_lines_dropped = access_lines_dropped
 
     def collect(self) -> Iterator[Metric]:
         yield from self._workers()
@@ -112,6 +115,11 @@ class ColumnsCollector(Collector):
             unknown.add_metric((str(status),), total(c.unknown_caller_field(status)))
         unknown.add_metric(("other",), total(c.UNKNOWN_CALLER_OTHER))
         yield unknown
+        yield CounterMetricFamily(
+            "gateline_access_lines_dropped",
+            "Lines of the access log that could not be written; the ledger has their calls.",
+            value=self._access_lines_dropped,
+        )
 
     @staticmethod
     def _counted(used: Mapping[tuple[str, str], list[int]]) -> Iterator[Metric]:

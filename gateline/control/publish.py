@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from gateline.model.feed import Beat, Changed, Cut, Found, Hello, Lookup, Publish, ToControl, ToWorker
+from gateline.model.feed import Beat, Changed, Cut, Found, Hello, Lookup, Publish, Refused, ToControl, ToWorker
 from gateline.model.key import Key
 from gateline.wire.frames import FrameReader, FrameTooLarge, frame
 
@@ -117,8 +117,18 @@ class Feed:
         return await self._reached(lambda connection: connection.seen >= changed, workers, timeout)
 
     async def running(self, version: int, workers: Collection[int], timeout: float) -> Settled:  # noqa: ASYNC109 part of the answer
-        """The same for a configuration: waits until each of `workers` runs snapshot `version` or a younger one."""
-        return await self._reached(lambda connection: connection.snapshot >= version, workers, timeout)
+        """The same for a configuration: waits until each of `workers` runs snapshot `version` or a younger one, or has
+        refused it."""
+        await self._reached(
+            lambda connection: connection.snapshot >= version or connection.refused == version, workers, timeout
+        )
+        running, wanted = self._those(lambda connection: connection.snapshot >= version), set(workers)
+        return Settled(tuple(sorted(running & wanted)), tuple(sorted(wanted - running)))
+
+    def refusal(self, version: int) -> str:
+        """Which connected worker cannot run this snapshot, and why; empty when none has said so."""
+        refusing = [each for each in self._connections if each.refused == version]
+        return f"worker {refusing[0].worker} cannot run it: {refusing[0].reason}" if refusing else ""
 
     async def _reached(
         self,
@@ -174,9 +184,13 @@ class Feed:
             connection.send(frame(_encoder.encode(Beat(self.changed))))
             if self._snapshot is not None:
                 connection.bring_up_to_date(self._snapshot)
+        elif isinstance(message, Refused):
+            connection.refused, connection.reason = message.version, message.reason
         else:
             connection.seen = max(connection.seen, message.changed)
             connection.snapshot = message.snapshot
+            if self._snapshot is not None:
+                connection.bring_up_to_date(self._snapshot)  # it took one that has been withdrawn meanwhile
         self.moved()
 
     def _ask(self, connection: _Connection, hashed: bytes) -> None:
@@ -229,6 +243,8 @@ class _Connection(asyncio.Protocol):
         self.pid = 0
         self.seen = 0
         self.snapshot = 0
+        self.refused = 0
+        self.reason = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

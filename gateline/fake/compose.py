@@ -20,6 +20,7 @@ _METADATA_ADDRESS = "http://169.254.169.254/latest/meta-data/"
 # Faults that can strike before the head, or, with `after`, between the pieces.
 _ANYWHERE = frozenset({"reset", "stall", "close", "garbage"})
 _SECOND_BODY = b'{"unasked":true}'
+_JSON, _EVENTS = "application/json", "text/event-stream"
 
 
 class Frame:
@@ -79,7 +80,7 @@ def compose(reply: Reply, cue: Cue, pace: Pace, base: list[tuple[str, str]], *, 
     if fault == "interim":
         yield Send(head(int(cue.value or 103), [("link", "</style.css>; rel=preload")] if cue.value != 100 else []))
     extra = int(cue.value or 0) if fault == "length" else 0
-    headers = [*base, ("content-type", reply.content_type), *reply.headers, *frame.headers(extra)]
+    headers = [*base, ("content-type", _type_of(reply, cue)), *reply.headers, *frame.headers(extra)]
     if fault == "big_head":
         headers.append(("x-filler", "f" * int(cue.value or _BIG_HEAD_BYTES)))
     drip = (cue.value or _DRIP_SECONDS) if fault == "drip" else 0.0
@@ -88,6 +89,13 @@ def compose(reply: Reply, cue: Cue, pace: Pace, base: list[tuple[str, str]], *, 
     yield from _with_second(body) if fault == "second" else body
     if frame.until_close or extra:
         yield Close()
+
+
+def _type_of(reply: Reply, cue: Cue) -> str:
+    """What the head says that the body is, true or not."""
+    if cue.fault != "false_type":
+        return reply.content_type
+    return _EVENTS if reply.content_type == _JSON else _JSON
 
 
 def _is_midway(cue: Cue, *, stream: bool) -> bool:

@@ -18,6 +18,7 @@ FaultName = Literal[
     "drip",
     "endless",
     "error_event",
+    "false_type",
     "garbage",
     "huge",
     "interim",
@@ -28,6 +29,7 @@ FaultName = Literal[
     "second",
     "stall",
     "status",
+    "wrong_type",
 ]
 FAULTS: frozenset[str] = frozenset(get_args(FaultName))
 # Faults whose number has no sensible default, and what the number is.

@@ -23,7 +23,7 @@ from gateline.fake.answer import (
 from gateline.fake.cue import NO_CUE, BadCue, Cue, parse_cue, split_model
 from gateline.fake.events import EventLog
 from gateline.fake.invoice import Invoice
-from gateline.fake.reply import Reply, whole
+from gateline.fake.reply import Reply, as_stream, whole
 from gateline.fake.script import Prompter, Script
 from gateline.model.usage import Usage
 
@@ -95,7 +95,8 @@ class Provider:
             self._authorize(request)
             if path in _POSTED:
                 return self._generate(request, path)
-            return Scene(self._catalogue(request, path), self._asked(request))
+            reply, cue = self._catalogue(request, path), self._asked(request)
+            return Scene(as_stream(reply) if cue.fault == "wrong_type" else reply, cue)
         except Refusal as refusal:
             return Scene(refusal.reply)
 
@@ -147,8 +148,10 @@ class Provider:
         stream = bool(question.stream) and path in _GENERATIONS
         cue = self.prompter.cue(model, path, stream=stream, asked=asked if by_header == NO_CUE else by_header)
         if path == "/v1/embeddings":
-            return Scene(_embeddings(question, model), cue, model)
-        return Scene(self._write(question, model, path, cue, stream=stream), cue, model, stream)
+            reply = _embeddings(question, model)
+            return Scene(as_stream(reply) if cue.fault == "wrong_type" else reply, cue, model)
+        streams = stream is not (cue.fault == "wrong_type")
+        return Scene(self._write(question, model, path, cue, stream=streams), cue, model, stream)
 
     def _write(self, question: Question, model: str, path: str, cue: Cue, *, stream: bool) -> Reply:
         chat = path == "/v1/chat/completions"

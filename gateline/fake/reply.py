@@ -92,6 +92,14 @@ def whole(status: int, body: bytes, *headers: tuple[str, str], tokens: int = 0, 
     return Reply(status, [piece], len(body), headers, usage=usage)
 
 
+def as_stream(reply: Reply) -> Reply:
+    """The same body as the one event of a stream."""
+    body = b"".join(piece.data for piece in reply.pieces)
+    event = Piece(b"data: " + body + b"\n\n", usage=reply.usage is not None)
+    pieces = [event, Piece(b"data: [DONE]\n\n", done=True)]
+    return reply._replace(pieces=pieces, length=None, content_type="text/event-stream", stream=True)
+
+
 def head(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
     lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}"]
     lines += [f"{name}: {value}" for name, value in headers]

@@ -64,11 +64,6 @@ def write_error(error: GatewayError, request_id: str = "") -> bytes:
     return _encode(_Envelope(_Object(_text(message), error.type, error.param and _text(error.param), error.reason)))
 
 
-def write_detail(detail: ErrorDetail) -> bytes:
-    """The body that tells the client what its upstream said."""
-    return _encode(_Envelope(_Object(detail.message, detail.type, detail.param, detail.code)))
-
-
 def write_stream_error(error: GatewayError, request_id: str = "") -> bytes:
     """One event that ends a broken stream. No `[DONE]` may follow it: that would say the answer is whole."""
     return write_event(write_error(error, request_id))

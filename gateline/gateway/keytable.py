@@ -17,7 +17,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from gateline.model.errors import Unavailable
-from gateline.model.feed import Beat, Changed, Cut, Found, Hello, Lookup, Publish, Seen, ToWorker
+from gateline.model.feed import Beat, Changed, Cut, Found, Hello, Lookup, Publish, Refused, Seen, ToWorker
 from gateline.model.key import Key
 from gateline.net.clock import Clock
 from gateline.net.flow import Flow
@@ -71,6 +71,7 @@ class KeyTable:
         self._publish = publish
         self._cut = cut
         self._changed = 0
+        self._returned_at = 0  # the change that the connection began with
         self._is_returning = True  # since the connection opened, nobody has said whether changes were missed
         self._heard = clock.now  # when the table was last known to have missed nothing
         self.snapshot_version = 0
@@ -162,6 +163,7 @@ class KeyTable:
     def _return(self, changed: int) -> None:
         """Connected again, to a control process whose last change is `changed`."""
         self._is_returning = False
+        self._returned_at = changed
         if changed != self._changed:
             self._keys.clear()
             self._absent.clear()
@@ -178,6 +180,11 @@ class KeyTable:
         self._acknowledge()
 
     def _found(self, found: Found) -> None:
+        if found.changed < self._returned_at:
+            # Read from the store before this connection began, and what changed since was not told on it.
+            if found.hash in self._questions:
+                self._link.send(Lookup(found.hash))
+            return
         question = self._questions.pop(found.hash, None)
         known = self._keys.get(found.hash)
         key = found.key
@@ -225,6 +232,10 @@ class KeyTable:
 
     def _acknowledge(self) -> None:
         self._link.send(Seen(self._changed, self.snapshot_version))
+
+    def refuse(self, version: int, reason: str) -> None:
+        """Says that this worker cannot run the snapshot it was just given."""
+        self._link.send(Refused(version, reason))
 
     def _expire(self, now: float) -> None:
         late = [digest for digest, question in self._questions.items() if now - question.asked > _PATIENCE]

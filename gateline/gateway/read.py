@@ -15,6 +15,7 @@ from gateline.gateway.exchange import Exchange
 from gateline.model.call import Call, Operation
 from gateline.model.errors import BadRequest, TooLarge, Unavailable, UnsupportedCoding
 from gateline.model.peek import Unreadable
+from gateline.net.incoming import hold
 from gateline.net.peeklink import PeekLink
 from gateline.net.spool import SPOOLED_FROM, Spool
 from gateline.net.spool import is_available as spool_is_available
@@ -23,7 +24,7 @@ from gateline.wire.inflate import CodingError, Inflater
 T = TypeVar("T")
 
 _PATIENCE = 10.0  # seconds for the process that looks at large bodies
-_THREAD_FROM = 65_536  # coded bytes from which inflating them would hold up other requests
+_THREAD_FROM = 16_384  # coded bytes from which inflating them would hold up other requests
 
 
 class Read:
@@ -49,7 +50,7 @@ class Read:
         return True
 
     async def slowly(self, exchange: Exchange) -> None:
-        """The same for any body. Raises BadRequest, BadWire, TooLarge, TooSlow or UnsupportedCoding."""
+        """The same for any body. Raises BadRequest, BadWire, TooLarge, TooSlow, Unavailable or UnsupportedCoding."""
         connection = exchange.connection
         if not connection.body_complete:
             await _receive(exchange)
@@ -58,6 +59,7 @@ class Read:
         coding = connection.request.content_encoding
         if coding and coding.lower() != b"identity":
             body = await _decoded(exchange, body, coding)
+            hold(connection, len(body), len(body))
         if len(body) >= SPOOLED_FROM and spool_is_available:
             await self._peek_apart(exchange, body)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from time import monotonic_ns
 
 from gateline.formats.openai_error import reported_error
@@ -12,10 +13,11 @@ from gateline.gateway.router import TargetRoute
 from gateline.model.errors import UpstreamBroken, UpstreamError, UpstreamTimeout
 from gateline.model.usage import Usage, cost
 from gateline.net.clock import Clock
-from gateline.net.lease import Lease
+from gateline.net.lease import HIGH_WATER, Lease
 
 _HELD_BYTES = 8_192  # of a stream before its first visible event, so that another target can still take over
 _HELD_SECONDS = 5.0
+_BLANK = re.compile(rb"[ \t\r\n]*")
 _TAIL = 65_536  # bytes at the end of a large reply that its usage is looked for in
 
 
@@ -33,7 +35,7 @@ def relay_whole(exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
     an error that calls itself a success."""
     body = lease.take()
     if not (body[:1] == b"{" and body[-1:] == b"}") and not is_json_object(body):
-        raise UpstreamBroken(f"{target.provider.name} answered {lease.status} with a body that is not a JSON object.")
+        raise _no_object(lease, target)
     failed = reported_error(body, secret=target.provider.api_key)
     if failed is not None:
         raise UpstreamError(failed.message, code=failed.code, param=failed.param)
@@ -63,6 +65,7 @@ def late(exchange: Exchange, target: TargetRoute) -> UpstreamTimeout:
 
 async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock) -> None:
     """Relays at the client's pace; what waits here is bounded by the lease's high-water mark."""
+    await _look_at_beginning(exchange, lease, target, clock)
     exchange.start(lease.status, lease.lines, lease.length)
     tail = b""
     idle = target.provider.idle_timeout
@@ -87,6 +90,30 @@ async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, cl
         else:
             await exchange.flow.park()
             _check(exchange, target, clock, idle_at)
+
+
+async def _look_at_beginning(exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock) -> None:
+    """Waits for the first byte of a large reply that says something. Raises UpstreamBroken when it begins no JSON
+    object: nothing has passed yet, so another target can still answer."""
+    exchange.wake_at = idle_at = clock.now + target.provider.idle_timeout
+    while True:
+        for chunk in lease.chunks:
+            blank = _BLANK.match(chunk)
+            assert blank is not None
+            if blank.end() < len(chunk):
+                if chunk[blank.end()] == 0x7B:
+                    return
+                raise _no_object(lease, target)
+        if lease.complete or lease.size > HIGH_WATER:
+            raise _no_object(lease, target)
+        if lease.failure is not None:
+            raise lease.failure
+        await exchange.flow.park()
+        _check(exchange, target, clock, idle_at)
+
+
+def _no_object(lease: Lease, target: TargetRoute) -> UpstreamBroken:
+    return UpstreamBroken(f"{target.provider.name} answered {lease.status} with a body that is not a JSON object.")
 
 
 class _Stream:

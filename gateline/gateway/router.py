@@ -18,13 +18,11 @@ from gateline.net.connect import Connector, proxy_for
 from gateline.net.egress import EgressPolicy
 from gateline.net.enginelink import EngineLink
 from gateline.net.pool import OriginPool
-from gateline.providers.table import TABLE, authorization, request_target
+from gateline.providers.head import host_of, upstream_head
+from gateline.providers.table import TABLE, request_target
 from gateline.store.columns import IN_FLIGHT, row_base
-from gateline.wire.http1_write import request_head
 
 _OPERATIONS: tuple[Operation, ...] = ("chat.completions", "completions", "embeddings")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_AGENT = b"User-Agent: gateline\r\n"
 
 
 class TargetRoute:
@@ -45,26 +43,26 @@ class TargetRoute:
         self.pool = pool
         self.engine = engine
         self.in_flight = 0
-        self.shown = -1  # what the gauge of `in_flight` says; at first nobody knows, another target had it before
+        self.shown = 0  # what this target's part of its row's gauge says of `in_flight`
         self.failures = 0
         self.cooling_until = 0.0
         self.asks_usage = TABLE[provider.kind].sends_stream_options
         self.paths = {operation: request_target(provider, operation).decode() for operation in _OPERATIONS}
         self.heads = {operation: _head(provider, operation) for operation in _OPERATIONS} if engine is None else {}
 
+    def show(self, cells: memoryview[int]) -> None:
+        """Adds what has changed to the gauge: one row may have two targets, an old one whose calls still run too."""
+        cells[row_base(self.target.row) + IN_FLIGHT] += self.in_flight - self.shown
+        self.shown = self.in_flight
+
 
 def _head(provider: Provider, operation: Operation) -> bytes:
     """Everything of the request head that does not depend on the request, ending in the request id's name."""
-    host = f"[{provider.host}]" if ":" in provider.host else provider.host
-    if provider.port != _DEFAULT_PORTS[provider.scheme]:
-        host = f"{host}:{provider.port}"
-    path = request_target(provider, operation)
-    lines = authorization(provider) + _AGENT
+    head = upstream_head(provider, operation)
     proxy = proxy_for(provider) if provider.scheme == "http" else None
-    head = request_head(b"POST", path, host.encode(), lines=lines)[:-2]
     if proxy is not None:
         # A plain upstream behind a proxy is asked for in absolute form (RFC 9112, section 3.2.2).
-        head = head.replace(b"POST ", b"POST http://" + host.encode(), 1)
+        head = head.replace(b"POST ", b"POST http://" + host_of(provider).encode(), 1)
         if proxy.authorization:
             head += b"Proxy-Authorization: " + proxy.authorization.encode() + b"\r\n"
     return head + b"X-Request-Id: "
@@ -93,9 +91,16 @@ class Router:
     """All routes of one snapshot. `find` is the only way from a name to a model: always within a tenant. A tenant that
     has no models of its own has those of the configuration file, which knows no tenants."""
 
-    def __init__(self, snapshot: Snapshot, tenants: dict[str, dict[str, ModelRoute]], targets: Targets) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        tenants: dict[str, dict[str, ModelRoute]],
+        targets: Targets,
+        leaving: list[TargetRoute],
+    ) -> None:
         self.snapshot = snapshot
         self.targets = targets
+        self.leaving = leaving  # of configurations before this one, with calls that still run
         self._tenants = tenants
         self._shared = tenants.get(DEFAULT_TENANT, {})
 
@@ -109,7 +114,11 @@ class Router:
         """Brings the gauges of calls in flight up to date: of a thousand targets few have moved since the last tick."""
         for route in self.targets.values():
             if route.in_flight != route.shown:
-                route.shown = cells[row_base(route.target.row) + IN_FLIGHT] = route.in_flight
+                route.show(cells)
+        if self.leaving:
+            for route in self.leaving:
+                route.show(cells)
+            self.leaving = [route for route in self.leaving if route.in_flight]
 
 
 class Upstreams:
@@ -139,7 +148,10 @@ class Upstreams:
             tenant: {name: self._model(model, known, targets) for name, model in models.items()}
             for tenant, models in snapshot.models.items()
         }
-        router = Router(snapshot, tenants, targets)
+        old = [*known.values(), *before.leaving] if before is not None else []
+        gone = [route for route in old if targets.get(route.target) is not route]
+        leaving = [route for route in gone if route.in_flight or route.shown]
+        router = Router(snapshot, tenants, targets, leaving)
         self._connector.egress = egress
         self._retire({target.provider for target in targets})
         return router
@@ -168,6 +180,8 @@ class Upstreams:
         pool = self.pools.get(provider)
         if pool is None:
             pool = self.pools[provider] = OriginPool(provider, self._connector, self._clock)
+            if provider.scheme == "https":
+                self._connector.prepare(provider)
         return TargetRoute(target, tally, pool, None)
 
     def _retire(self, used: set[Provider]) -> None:

@@ -110,13 +110,6 @@ class UnsupportedCoding(GatewayError):
     code = "unsupported_content_encoding"
 
 
-class ExpectationFailed(GatewayError):
-    status = 417
-    type = "invalid_request_error"
-    code = "unknown_expectation"
-    close = True
-
-
 class RateLimited(GatewayError):
     status = 429
     type = "rate_limit_error"

@@ -63,5 +63,12 @@ class Cut(msgspec.Struct, array_like=True, tag=8):
     key_id: str
 
 
-ToControl = Hello | Lookup | Seen
+class Refused(msgspec.Struct, array_like=True, tag=9):
+    """The worker cannot run snapshot `version` and goes on with the one it has. `reason` holds no secret."""
+
+    version: int
+    reason: str
+
+
+ToControl = Hello | Lookup | Seen | Refused
 ToWorker = Publish | Changed | Found | Beat | Cut

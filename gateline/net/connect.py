@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar, cast
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from gateline.model.errors import Unavailable, UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from gateline.model.errors import EgressRefused, Unavailable, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from gateline.model.snapshot import Provider
 from gateline.net.dns import Resolver
 from gateline.net.egress import EgressPolicy, is_address
@@ -20,9 +23,15 @@ from gateline.net.race import connect_first
 from gateline.net.tls import ResumingContext, client_context
 
 P = TypeVar("P", bound=asyncio.Protocol)
+# Told of each failure: the provider's name, the address that was tried, what went wrong. Only the name goes to callers.
+Notice = Callable[[str, str, str], None]
 
 _PROXY_HEAD = 16_384
 _OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE})  # ours: it says nothing about the upstream
+
+
+def _tell_nobody(provider: str, address: str, reason: str) -> None:
+    """Where there is no log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +63,30 @@ def proxy_for(provider: Provider) -> Proxy | None:
 class Connector:
     """Opens sockets for the pools. One a worker: it holds the resolver, the policy and the TLS contexts."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, egress: EgressPolicy) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, egress: EgressPolicy, notice: Notice = _tell_nobody) -> None:
         self._loop = loop
+        self._notice = notice
         self._resolver = Resolver(loop)
-        self._contexts: dict[tuple[bool, str], ResumingContext] = {}
+        self._contexts: dict[tuple[bool, str], asyncio.Future[ResumingContext]] = {}
         self.egress = egress
         self.connects = 0
 
-    def context(self, provider: Provider) -> ResumingContext:
+    def prepare(self, provider: Provider) -> asyncio.Future[ResumingContext]:
+        """The TLS context for a provider, in the making: a thread reads the certificate authorities (30 ms of work),
+        best before the first connection needs them. What could not be read is tried again at the next call."""
         key = (provider.verify_tls, provider.ca_file)
         context = self._contexts.get(key)
-        if context is None:
-            context = self._contexts[key] = client_context(verify=key[0], ca_file=key[1])
+        if context is None or (context.done() and context.exception() is not None):
+            make = partial(client_context, verify=key[0], ca_file=key[1])
+            context = self._contexts[key] = self._loop.run_in_executor(None, make)
+            context.add_done_callback(asyncio.Future.exception)  # seen, also when nobody waits for it
         return context
 
     def remember_session(self, provider: Provider, transport: asyncio.Transport) -> None:
         """Keeps the TLS session of a connection that has carried a reply, for the next handshake with its host."""
         if provider.scheme == "https":
-            self.context(provider).remember(provider.host, transport.get_extra_info("ssl_object"))
+            context = self._contexts[provider.verify_tls, provider.ca_file].result()
+            context.remember(provider.host, transport.get_extra_info("ssl_object"))
 
     async def connect(self, provider: Provider, make: Callable[[], P]) -> P:
         """A connected protocol. Raises UpstreamError saying which step failed, or Unavailable when this process may
@@ -80,31 +95,43 @@ class Connector:
             async with asyncio.timeout(provider.connect_timeout):
                 protocol = await self._connect(provider, make)
         except TimeoutError:
-            raise UpstreamTimeout(
-                f"Connecting to {provider.host}:{provider.port} took over {provider.connect_timeout:g} s."
-            ) from None
+            self._tell(provider, f"took over {provider.connect_timeout:g} s")
+            raise UpstreamTimeout(f"Connecting to {provider.name} took over {provider.connect_timeout:g} s.") from None
         except UpstreamError:
             raise
         except ssl.SSLError as error:
-            raise UpstreamUnreachable(f"TLS with {provider.host}:{provider.port} failed: {error.reason}.") from None
+            self._tell(provider, str(error))
+            raise UpstreamUnreachable(f"TLS with {provider.name} failed: {error.reason}.") from None
         except OSError as error:
+            self._tell(provider, str(error))
             if error.errno in _OUT_OF_FILES:
                 raise Unavailable(
                     "No file descriptor is left for a connection to an upstream: try again shortly.", retry_after=1
                 ) from None
-            reason = error.strerror or str(error) or type(error).__name__
-            raise UpstreamUnreachable(f"Cannot connect to {provider.host}:{provider.port}: {reason}.") from None
+            raise UpstreamUnreachable(f"Cannot connect to {provider.name}: {_reason(error)}.") from None
         self.connects += 1
         return protocol
 
+    def _tell(self, provider: Provider, reason: str) -> None:
+        self._notice(provider.name, f"{provider.host}:{provider.port}", reason)
+
+    def _check(self, provider: Provider, address: str) -> None:
+        try:
+            self.egress.check(address, host=provider.host)
+        except EgressRefused as error:
+            self._tell(provider, f"{address} is not public, and not opened under egress.allow")
+            raise EgressRefused(f"{provider.name} was not connected to. {error}") from None
+
     async def _connect(self, provider: Provider, make: Callable[[], P]) -> P:
         proxy = proxy_for(provider)
-        tls = self.context(provider) if provider.scheme == "https" else None
+        tls = None
+        if provider.scheme == "https":  # shielded: one who stops waiting must not take it from the others
+            tls = await asyncio.shield(self.prepare(provider))
         if proxy is not None:
             return await self._through_proxy(provider, proxy, tls, make)
         addresses = await self._resolver.resolve(provider.host)
         for address in addresses:
-            self.egress.check(address, host=provider.host)  # all of them: each may be the one that answers
+            self._check(provider, address)  # all of them: each may be the one that answers
         name = provider.host if tls else None
         if len(addresses) == 1:
             _, protocol = await self._loop.create_connection(
@@ -125,7 +152,7 @@ class Connector:
         The proxy resolves the name, so only a literal address can be held against the policy here; the proxy itself is
         named by whoever set the environment."""
         if is_address(provider.host):
-            self.egress.check(provider.host, host=provider.host)
+            self._check(provider, provider.host)
         if tls is None:
             _, protocol = await self._loop.create_connection(make, proxy.host, proxy.port)
             return protocol
@@ -141,6 +168,13 @@ class Connector:
             raise OSError("the proxy closed the tunnel")
         protocol.connection_made(upgraded)
         return protocol
+
+
+def _reason(error: OSError) -> str:
+    """What a caller may read of it: the system's words for a number, or ours. The loop puts addresses into its own."""
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return error.strerror or str(error) or type(error).__name__
+    return os.strerror(error.errno)
 
 
 class _Tunnel(asyncio.Protocol):

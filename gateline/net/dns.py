@@ -67,10 +67,10 @@ class Resolver:
         try:
             found = await self._loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         except UnicodeError:
-            raise OSError(f"{host!r} is not a host name") from None
+            raise OSError("its name is not a host name") from None
         addresses = interleave(list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found)))[:_ADDRESSES]
         if not addresses:
-            raise OSError(f"{host} has no address")
+            raise OSError("its name has no address")
         self._answers.pop(host, None)
         if len(self._answers) >= _ENTRIES:
             del self._answers[next(iter(self._answers))]

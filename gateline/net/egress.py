@@ -59,7 +59,8 @@ class EgressPolicy:
         self._allow: tuple[IPv4Network | IPv6Network, ...] = tuple(ip_network(network) for network in allow)
 
     def check(self, address: str, *, host: str) -> None:
-        """Raises EgressRefused when `address`, found for the configured `host`, may not be connected to.
+        """Raises EgressRefused when `address`, found for the configured `host`, may not be connected to. Callers get
+        to read that error: it names no address.
 
         A host configured as a literal address, or as `localhost`, is named by the configuration and passes."""
         parsed = ip_address(address.partition("%")[0])
@@ -72,6 +73,6 @@ class EgressPolicy:
             return
         if not is_public(parsed):
             raise EgressRefused(
-                f"The upstream host {host!r} resolves to {address}, which is not a public address. "
-                "If that is intended, open its network under egress.allow in the configuration."
+                "The upstream's name resolves to an address that is not public. If that is intended, open its network "
+                "under egress.allow in the configuration: the log has the address."
             )

@@ -6,11 +6,19 @@ from pathlib import Path
 from time import monotonic_ns
 
 from gateline.model.engine import Cancel, Data, End, FromEngine, Head, State, Submit
-from gateline.model.errors import ModelLoading, Unavailable, UpstreamBroken, UpstreamError, UpstreamUnreachable
+from gateline.model.errors import (
+    ModelLoading,
+    TooLarge,
+    Unavailable,
+    UpstreamBroken,
+    UpstreamError,
+    UpstreamUnreachable,
+)
 from gateline.net.flow import Flow
 from gateline.net.lease import COLLECT, Lease
 from gateline.net.link import Link
 
+_LONGEST = 4 * 1024 * 1024  # bytes of a call: several times what fills a context, however it is escaped
 _ABSENT = State(state="loading", detail="starting", retry_after=2.0)
 
 
@@ -57,7 +65,10 @@ class EngineLink:
         self._link.close()
 
     def submit(self, flow: Flow, path: str, body: bytes) -> EngineLease:
-        """Raises ModelLoading or Unavailable, with a Retry-After, while the engine cannot serve."""
+        """Raises ModelLoading or Unavailable, with a Retry-After, while the engine cannot serve or does not take what
+        it has been sent; TooLarge for a body that no context has room for."""
+        if len(body) > _LONGEST:
+            raise TooLarge(f"The call has {len(body)} bytes: a local model takes at most {_LONGEST}. Send less.")
         state = self.state
         if state.state == "loading":
             wait = max(1.0, state.retry_after)
@@ -66,6 +77,8 @@ class EngineLink:
             )
         if state.state == "failed":
             raise Unavailable(f"The local model cannot run: {state.detail}", retry_after=60)
+        if not self._link.has_room(len(body)):
+            raise Unavailable("The model's engine has more to read than it has room for: try again.", retry_after=1)
         lease = EngineLease(self, self._next, flow)
         self._next += 1
         self.open[lease.id] = lease

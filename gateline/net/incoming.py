@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from gateline.model.errors import GatewayError
+from gateline.model.errors import GatewayError, TooLarge
 from gateline.net.spool import Spool
 from gateline.wire.dechunk import Dechunker
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _UNASKED = 262_144  # bytes of a body taken before its handler asks for it
 _STRAIGHT_FROM = 262_144  # bytes still to come from which they are read straight into their place
 _PIECE = 262_144  # bytes of it read at once
+_SLICE = 65_536  # bytes in chunks that are looked at before other connections have their turn
 _ZEROS = bytes(_PIECE)
 
 
@@ -52,8 +53,17 @@ class IncomingBody:
         """Nobody wants the rest: what still comes is the connection's again."""
         self._resume()
 
+    def _count(self, size: int) -> None:
+        """So many bytes more. Raises Unavailable when there is no room for them."""
+        self.received += size
+        hold(self._connection, size, self.received)
+
     def _hold_back(self) -> None:
-        if not self._asked and not self._paused and self.received > _UNASKED:
+        if not self._asked and self.received > _UNASKED:
+            self._pause()
+
+    def _pause(self) -> None:
+        if not self._paused:
             self._paused = True
             self._transport.pause_reading()
 
@@ -64,28 +74,56 @@ class IncomingBody:
 
 
 class ChunkedBody(IncomingBody):
-    """A body in chunks, of at most `limit` bytes."""
+    """A body in chunks, of at most `limit` bytes. A read with much in it is looked at in slices, one a turn of the
+    loop, since a chunk costs far more than its bytes do; meanwhile nothing more is read."""
 
-    __slots__ = ("_dechunker",)
+    __slots__ = ("_dechunker", "_unread")
 
     def __init__(self, connection: ClientConnection, transport: asyncio.Transport, limit: int) -> None:
         super().__init__(connection, transport)
         self._dechunker = Dechunker(limit)
+        self._unread = b""
+
+    def want(self) -> None:
+        self._asked = True
+        if not self._unread:
+            self._resume()
+
+    def leave(self) -> None:
+        self._unread = b""
+        self._resume()
 
     def feed(self, data: bytes) -> None:
-        connection, dechunker = self._connection, self._dechunker
-        if connection.failure is not None:
-            return  # what follows a refused body is dropped; the connection closes after the answer
+        unread = self._unread
+        self._unread = unread + data
+        if not unread:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Looks at the next slice."""
+        connection, dechunker, data = self._connection, self._dechunker, self._unread
+        if connection.failure is not None or connection.gone or not data:
+            self._unread = b""  # what follows a refused body is dropped; the connection closes after the answer
+            return
+        self._unread = data[_SLICE:]
         try:
-            dechunker.feed(data)
+            dechunker.feed(data[:_SLICE])
+            self._count(len(dechunker.body) - self.received)
         except GatewayError as error:
+            self.leave()
             connection.fail_body(error)
             return
-        self.received = len(dechunker.body)
         if dechunker.complete:
-            connection.complete_body(dechunker.body, dechunker.rest)
+            rest = dechunker.rest + self._unread
+            self.leave()
+            connection.complete_body(dechunker.body, rest)
+        elif self._unread:
+            self._pause()
+            asyncio.get_running_loop().call_soon(self._go_on)
+        elif self._asked or self.received <= _UNASKED:
+            self._resume()
         else:
-            self._hold_back()
+            self._pause()
 
 
 class FixedBody(IncomingBody, asyncio.BufferedProtocol):
@@ -106,8 +144,12 @@ class FixedBody(IncomingBody, asyncio.BufferedProtocol):
             return
         missing = self._length - self.received
         piece = data[:missing]
+        try:
+            self._count(len(piece))
+        except GatewayError as error:
+            connection.fail_body(error)
+            return
         self._memory.extend(piece)
-        self.received += len(piece)
         if len(data) >= missing:
             self._complete(data[missing:])
         else:
@@ -161,7 +203,11 @@ class FixedBody(IncomingBody, asyncio.BufferedProtocol):
         connection, memory = self._connection, self._memory
         if connection.failure is not None:
             return  # dropped: the next bytes take the same place
-        self.received += nbytes
+        try:
+            self._count(nbytes)
+        except GatewayError as error:
+            connection.fail_body(error)
+            return
         if isinstance(memory, Spool):
             memory.filled = self.received
         if self.received == self._length:
@@ -178,3 +224,40 @@ class FixedBody(IncomingBody, asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._connection.resume_writing()
+
+
+def start_body(connection: ClientConnection, transport: asyncio.Transport, rest: bytes) -> None:
+    """`rest` has come with the head and is not simply the body: too little of it, too much, or in chunks."""
+    request, service = connection.request, connection.service
+    length, most = request.content_length or 0, service.limits.body_bytes
+    try:
+        if length > most:
+            raise TooLarge(
+                f"The request body has {length} bytes, over the limit of {most}: send less, or raise server.body_bytes."
+            )
+        service.check_room(length, length)
+    except GatewayError as error:
+        connection.poisoned = True
+        connection.undelivered = -1 if request.chunked else length - len(rest)
+        connection.failure = error
+        return
+    if len(rest) >= length and not request.chunked:
+        if length:
+            hold(connection, length, length)
+        connection.complete_body(rest[:length], rest[length:])
+        return
+    incoming: IncomingBody = (
+        ChunkedBody(connection, transport, most) if request.chunked else FixedBody(connection, transport, length)
+    )
+    connection.expect_body(incoming)
+    if rest:
+        incoming.feed(rest)
+
+
+def hold(connection: ClientConnection, more: int, body: int) -> None:
+    """`more` bytes of a body that has `body` with them are in memory until the request is answered. Raises Unavailable
+    when there is no room for them."""
+    connection.service.check_room(more, body)
+    connection.service.bodies += more
+    connection.held += more
+    connection.leaves_more = True

@@ -55,6 +55,12 @@ class Link:
         if self._transport is not None:
             self._transport.abort()
 
+    def has_room(self, size: int) -> bool:
+        """Whether a message of so many bytes leaves half the room for waiting bytes free: so, no large ones can make
+        a small one cut the link. True when there is nobody to send to, which `send` says."""
+        transport = self._transport
+        return transport is None or transport.get_write_buffer_size() + size <= _UNSENT // 2
+
     def send(self, message: msgspec.Struct) -> bool:
         transport = self._transport
         if transport is None:

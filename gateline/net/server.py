@@ -12,10 +12,10 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
-from gateline.model.errors import GatewayError, TooLarge, TooSlow
-from gateline.model.snapshot import Server
+from gateline.model.errors import GatewayError, TooSlow
 from gateline.net.flow import Flow
-from gateline.net.incoming import ChunkedBody, FixedBody, IncomingBody
+from gateline.net.incoming import IncomingBody, start_body
+from gateline.net.pipelined import Pipelined
 from gateline.net.service import Service
 from gateline.net.spool import Spool
 from gateline.net.tls import end_writing
@@ -24,6 +24,7 @@ from gateline.wire.http1 import HeadGuard, RequestHead
 from gateline.wire.http1_read import read_request_head
 
 _PIPELINED = 65_536  # bytes of later requests kept while one runs
+_MEMO = 4_096  # bytes of a head that is kept while the connection idles
 _LINGER_BYTES = 1_048_576
 _LINGER_SECONDS = 2.0
 _FIRST_REQUEST_SECONDS = 1.0  # while the worker drains
@@ -35,6 +36,9 @@ _RESET = b"\1\0\0\0\0\0\0\0"  # struct linger: on, for no time
 HEAD, BODY, BUSY, LINGER, CLOSED = range(5)
 
 
+_NO_REQUEST = RequestHead(b"", b"", b"", 1, {}, False, False, None, False, b"", b"", None)
+
+
 def _write_nowhere(data: bytes) -> None:
     """There is no connection (any more)."""
 
@@ -44,9 +48,9 @@ class ClientConnection(asyncio.Protocol):
     `gone`, `writable`, and is told of every change through `flow`."""
 
     __slots__ = (
-        "_guard", "_in_head", "_incoming", "_linger_left", "_memo", "_pending", "_transport", "_undelivered",
-        "_unsent", "_unwritable_since", "body", "body_complete", "body_started", "deadline", "failure", "flow",
-        "gone", "poisoned", "request", "service", "stage", "writable", "write",
+        "_guard", "_in_head", "_is_new", "_linger_left", "_memo", "_pending", "_pipelined", "_transport", "_unsent",
+        "_unwritable_since", "body", "body_complete", "body_started", "deadline", "failure", "flow", "gone", "held",
+        "incoming", "leaves_more", "poisoned", "request", "service", "stage", "undelivered", "writable", "write",
     )  # fmt: skip
 
     request: RequestHead
@@ -71,10 +75,14 @@ class ClientConnection(asyncio.Protocol):
         self._guard = HeadGuard(service.limits.head_bytes)
         self._in_head = False
         self._memo: HeadMemo | None = None
-        self._incoming: IncomingBody | None = None  # while the stage is BODY
+        self._is_new = True  # no request has come yet
+        self.held = 0  # bytes of the body that count against all connections' room
+        self.leaves_more = False  # the request that runs: more than the next one replaces
+        self._pipelined: Pipelined | None = None
+        self.incoming: IncomingBody | None = None  # while the stage is BODY
         self._unwritable_since = 0.0
         self._linger_left = 0
-        self._undelivered = -1  # bytes of a body that is not wanted and has not come yet, below 0 when unknown
+        self.undelivered = -1  # bytes of a body that is not wanted and has not come yet, below 0 when unknown
         self._unsent = 0
 
     # --- transport callbacks ----------------------------------------------------------------------------------------
@@ -96,7 +104,8 @@ class ClientConnection(asyncio.Protocol):
         stage = self.stage
         if stage == HEAD:
             if self._pending:
-                self._keep(data)  # older bytes are still to be read, in a moment
+                self._pending += data  # read with the older bytes, now: they may be the middle of a body, which has
+                self._next()  # bounds of its own
                 return
             memo = self._memo
             body_at = memo.match(data) if memo is not None and not self._in_head else 0
@@ -105,7 +114,7 @@ class ClientConnection(asyncio.Protocol):
             else:
                 self._read_head(data)
         elif stage == BODY:
-            cast("IncomingBody", self._incoming).feed(data)
+            cast("IncomingBody", self.incoming).feed(data)
         elif stage == BUSY:
             self._keep(data)
         elif stage == LINGER:
@@ -121,7 +130,7 @@ class ClientConnection(asyncio.Protocol):
         self.service.count(-1)
         self.service.connections.discard(self)
         self._transport = None
-        self._incoming = None
+        self.incoming = None
         self.write = _write_nowhere
         self._lose()
         self.stage = CLOSED
@@ -149,8 +158,17 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(error)
             return
         self._in_head = False
-        self._memo = HeadMemo(head, self.request)
+        self._is_new = False
+        if len(head) <= _MEMO:
+            self._memo = HeadMemo(head, self.request)
+        else:
+            self.forget_head()
         self._begin(rest)
+
+    def forget_head(self) -> None:
+        """Keeps nothing of the head once the request is answered: it is large, or its caller unknown."""
+        self._memo = None
+        self.leaves_more = True
 
     def _begin(self, rest: bytes) -> None:
         """The head is whole; `rest` is what came behind it."""
@@ -158,11 +176,15 @@ class ClientConnection(asyncio.Protocol):
         service.busy.add(self)
         self.stage = BUSY
         length = len(rest)
-        if length == self.request.content_length and length <= service.limits.body_bytes:
+        if length == self.request.content_length and length <= service.small:
             self.body = rest  # head and body came together: nothing to wait for, nothing to keep
             self.body_complete = True
         else:
-            self._start_body(rest, service.limits)
+            self.body_started = service.clock.now
+            self.body = b""
+            self.body_complete = False
+            assert self._transport is not None
+            start_body(self, self._transport, rest)
         service.handler.begin(self)
 
     def _await_rest_of_head(self) -> None:
@@ -178,37 +200,15 @@ class ClientConnection(asyncio.Protocol):
 
     # --- reading a body ---------------------------------------------------------------------------------------------
 
-    def _start_body(self, rest: bytes, limits: Server) -> None:
-        """`rest` is not exactly the body: too little of it, too much, or in chunks."""
-        request = self.request
-        length = request.content_length or 0
-        self.body_started = self.service.clock.now
-        self.body = b""
-        self.body_complete = False
-        if length > limits.body_bytes:
-            self.poisoned = True
-            self._undelivered = length - len(rest)
-            self.failure = TooLarge(
-                f"The request body has {length} bytes, over the limit of {limits.body_bytes}: send less, or raise "
-                "server.body_bytes."
-            )
-        elif len(rest) >= length and not request.chunked:
-            self.complete_body(rest[:length], rest[length:])
-        else:
-            assert self._transport is not None
-            self.stage = BODY
-            self._incoming = incoming = (
-                ChunkedBody(self, self._transport, limits.body_bytes)
-                if request.chunked
-                else FixedBody(self, self._transport, length)
-            )
-            if rest:
-                incoming.feed(rest)
+    def expect_body(self, incoming: IncomingBody) -> None:
+        """It comes in pieces, from now on."""
+        self.stage = BODY
+        self.incoming = incoming
 
     def want_body(self) -> None:
         """The handler waits for the body: the client is told to send it, and the body's deadline starts."""
         self.body_started = self.service.clock.now
-        incoming = self._incoming
+        incoming = self.incoming
         if incoming is not None:
             if self.request.expect_continue and not incoming.received:
                 self.write(_CONTINUE)
@@ -218,7 +218,7 @@ class ClientConnection(asyncio.Protocol):
         """The body is whole; `rest` is what came behind it."""
         self.body = body
         self.body_complete = True
-        self._incoming = None
+        self.incoming = None
         self.stage = BUSY
         if rest:
             self._keep(rest)
@@ -235,11 +235,15 @@ class ClientConnection(asyncio.Protocol):
     def _keep(self, data: bytes) -> None:
         """Bytes of a later request, for when this one has been answered."""
         if self.poisoned:
-            self._undelivered -= len(data)
+            self.undelivered -= len(data)
             return
+        pipelined = self._pipelined
+        if pipelined is None:
+            pipelined = self._pipelined = Pipelined()
         self._pending += data
-        if len(self._pending) > _PIPELINED:
+        if len(self._pending) > _PIPELINED or pipelined.is_full(len(data)):
             self.poisoned = True
+            self.service.pipelines_cut += 1
             del self._pending[_PIPELINED:]
 
     # --- writing ----------------------------------------------------------------------------------------------------
@@ -257,29 +261,41 @@ class ClientConnection(asyncio.Protocol):
     def done(self, *, keep_alive: bool) -> None:
         """The answer has been handed over. `keep_alive`: what its head said."""
         self.flow = None
-        self.service.busy.discard(self)
+        service = self.service
+        service.busy.discard(self)
+        if self.leaves_more:
+            self._clear_up()
         if self.gone:
             return
         self.body = b""
         # A stream that began before the drain promised to go on: kept, its connection would hold the drain up.
-        ends = not keep_alive or self.poisoned or (self.service.draining and not self._pending)
-        if ends:
+        if not keep_alive or self.poisoned or (service.draining and not self._pending):
             if self.body_complete and not self._pending:
                 self._close()
             else:
                 self.linger()  # the client is still sending: it would not see its answer
             return
         self.stage = HEAD
-        self.deadline = self.service.clock.now + self.service.limits.idle_timeout
+        self.deadline = service.clock.now + service.limits.idle_timeout
         if self._pending:
             # Not from here: the caller may be deep inside another connection's callback.
             asyncio.get_running_loop().call_soon(self._next)
 
+    def _clear_up(self) -> None:
+        self.leaves_more = False
+        self.service.bodies -= self.held
+        self.held = 0
+        if self._memo is None:
+            self.request = _NO_REQUEST
+
     def _next(self) -> None:
-        if self.stage == HEAD and self._pending and not self.gone:
+        pipelined = self._pipelined
+        if self.stage == HEAD and self._pending and not self.gone and pipelined is not None:
             pending = bytes(self._pending)
             self._pending.clear()
+            pipelined.begin(len(pending))
             self.data_received(pending)
+            pipelined.ended(len(pending) - len(self._pending))
 
     def _close(self) -> None:
         """Ends the connection once all that was written is on its way, however slowly the client takes it."""
@@ -298,12 +314,12 @@ class ClientConnection(asyncio.Protocol):
         self._linger_left = _LINGER_BYTES
         self.deadline = self.service.clock.now + _LINGER_SECONDS
         self.service.busy.add(self)
-        incoming, self._incoming = self._incoming, None
+        incoming, self.incoming = self.incoming, None
         transport = self._transport
         if transport is None:
             return
         if incoming is not None:
-            self._undelivered = incoming.missing
+            self.undelivered = incoming.missing
             incoming.leave()
         dropped = 0
         if transport.can_write_eof():
@@ -315,8 +331,8 @@ class ClientConnection(asyncio.Protocol):
     def _discard(self, size: int) -> None:
         """Bytes of a client whose answer is out. Once all that it announced has come, nothing can reset the answer."""
         self._linger_left -= size
-        self._undelivered -= size
-        if self._undelivered == 0:
+        self.undelivered -= size
+        if self.undelivered == 0:
             self._close()
         elif self._linger_left < 0:
             self.abort()
@@ -338,7 +354,7 @@ class ClientConnection(asyncio.Protocol):
     def close_if_idle(self) -> None:
         """Closes a kept connection at once; one that has just come may send what it came for."""
         if self.stage == HEAD and self._guard.is_idle and not self._pending and self._transport is not None:
-            if self._memo is None:
+            if self._is_new:
                 self.deadline = min(self.deadline, self.service.clock.now + _FIRST_REQUEST_SECONDS)
             else:
                 self._transport.close()
@@ -360,7 +376,7 @@ class ClientConnection(asyncio.Protocol):
         if not self.writable and now - self._unwritable_since > self.service.limits.write_timeout:
             self.reset()
         elif stage == BODY and self.failure is None:
-            received = cast("IncomingBody", self._incoming).received
+            received = cast("IncomingBody", self.incoming).received
             allowed = self.service.limits.body_timeout + received / _BODY_RATE
             if now - self.body_started > allowed:
                 self.fail_body(TooSlow("The request body did not arrive in time: send it without pauses."))

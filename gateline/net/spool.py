@@ -7,6 +7,7 @@ import os
 
 SPOOLED_FROM = 8 * 1024 * 1024  # bytes; decoding more than this on the loop would hold up other requests
 _KEPT = 4  # pieces of memory a worker keeps for the next large bodies
+_KEPT_BYTES = 33_554_432  # in all, unless one alone is larger
 
 is_available = hasattr(os, "memfd_create")  # Linux; elsewhere large bodies are decoded where they are
 
@@ -103,7 +104,8 @@ class Spools:
 
     def keep(self, memory: _Memory) -> None:
         """Its spool is gone; views of it may still be about."""
-        if len(self._kept) < _KEPT:
+        held = sum(each.size for each in self._kept)
+        if not held or (len(self._kept) < _KEPT and held + memory.size <= _KEPT_BYTES):
             memory.is_unused = False
             self._kept.append(memory)
 

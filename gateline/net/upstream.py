@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from time import monotonic_ns
 from typing import TYPE_CHECKING, cast
 
 import httptools
 
 from gateline.model.errors import UpstreamBroken, UpstreamError, UpstreamUnreachable
+from gateline.net.coded import CodedReply
 from gateline.net.flow import Flow
 from gateline.net.lease import COLLECT, HIGH_WATER, Lease
 from gateline.net.small_reads import SmallReads
 from gateline.wire.chunked import whole_chunks
-from gateline.wire.inflate import CodingError, Inflater
 from gateline.wire.reply_fault import reply_fault
 from gateline.wire.reply_shape import SHAPES, ReplyShape, learn
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 _HEAD_BYTES = 65_536
 _SETTLE_SECONDS = 2.0  # for the end of a reply whose content is over
 _INFORMATIONAL = 8  # 1xx replies before the real one
-_CUT = "The upstream's coded reply ends before its coding does."
 _BODILESS = frozenset({204, 304})
 
 
@@ -36,10 +34,10 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         "_barren",
         "_between",
         "_bypassed",
+        "_coded",
         "_fed",
         "_fields",
         "_framed",
-        "_inflater",
         "_informational",
         "_keep",
         "_missing",
@@ -78,7 +76,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         self._barren = 0  # bytes since the last that were of the body
         self._between = False  # the parser has seen a chunk's end, or a chunked reply's head, and no size line since
         self._aligned = False  # nor anything else: it need not see chunks that come whole
-        self._inflater: Inflater | None = None
+        self._coded: CodedReply | None = None
         self._fields: dict[bytes, bytes] = {}
         self.on_header = self._fields.setdefault
         self.on_body = self.chunks.append
@@ -136,6 +134,9 @@ class UpstreamConnection(asyncio.Protocol, Lease):
     def settle(self) -> None:
         self.flow = None
         self.chunks.clear()
+        if self._coded is not None and self._coded.waits:
+            self.abort()  # not worth decoding to its end
+            return
         self._settling = True
         self.settle_by = self.pool.now + _SETTLE_SECONDS
         self.pool.settling.append(self)
@@ -163,7 +164,9 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             self.transport.abort()
 
     def resume(self) -> None:
-        if self.is_paused and self.transport is not None:
+        if self._coded is not None and self._coded.waits:
+            self._coded.go_on()  # there is more to take already
+        elif self.is_paused and self.transport is not None:
             self.is_paused = False
             self.transport.resume_reading()
 
@@ -202,16 +205,17 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             return
         if self._spare:
             del chunks[self._pieces :]
-        if self._inflater is not None and not self._inflate(before):
+        if self._coded is not None:
+            self._decode(self._coded, before)
             return
         self.size = len(chunks[0]) if len(chunks) == 1 else sum(map(len, chunks))
         if self.complete:
             self.last_byte_at = monotonic_ns() if fed else self.first_byte_at
             flow.wake()
         elif self.is_stream:
-            self._aligned = self._between and data[-1] == 0x0A and self._inflater is None
+            self._aligned = self._between and data[-1] == 0x0A
             if self.size > HIGH_WATER:
-                self._pause()
+                self.pause()
             flow.wake()
         elif self.is_large or self.size > COLLECT:
             self._go_on_large(flow)
@@ -225,7 +229,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             self._bypassed = True
             self._read_in_small_pieces()
         if self.size > HIGH_WATER:
-            self._pause()
+            self.pause()
         flow.wake()
 
     def _is_barren(self, size: int) -> bool:
@@ -237,24 +241,18 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             return True
         return not self.status
 
-    def _inflate(self, before: int) -> bool:
-        """Decodes the pieces from `before` on; False when that ends the lease."""
-        inflater, chunks = self._inflater, self.chunks
-        assert inflater is not None
-        broken = ""
-        try:
-            decoded = [inflater.feed(piece) for piece in chunks[before:]]
-            chunks[before:] = [piece for piece in decoded if piece]
-            if self.complete and not inflater.finished:
-                broken = _CUT
-        except CodingError as error:
-            broken = f"The upstream's reply cannot be decoded: {error}"
-        except zlib.error:
-            broken = "The upstream's reply is not the coding it names."
-        if broken:
+    def _decode(self, coded: CodedReply, before: int) -> None:
+        """The pieces from `before` on are coded."""
+        if self.complete:
+            coded.has_ended = True
             self.complete = False
-            self.fail(UpstreamBroken(broken))
-        return not broken
+        data = b"".join(self.chunks[before:])
+        del self.chunks[before:]
+        coded.feed(data)
+
+    def is_decoding(self, coded: CodedReply) -> bool:
+        """Whether somebody still waits for what comes out."""
+        return coded is self._coded and self.flow is not None and self.failure is None and not self.complete
 
     def _note_spare(self) -> None:
         """More came than one reply: the connection is not used again, and the reply ends where it ended."""
@@ -275,7 +273,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             self.complete = True
             self.last_byte_at = monotonic_ns()
         elif self.size > HIGH_WATER:
-            self._pause()
+            self.pause()
         flow.wake()
 
     def _receive_unasked(self, data: bytes) -> None:
@@ -297,7 +295,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
                 transport.pause_reading()
                 transport.resume_reading()
 
-    def _pause(self) -> None:
+    def pause(self) -> None:
         if not self.is_paused and self.transport is not None:
             self.is_paused = True
             self.transport.pause_reading()
@@ -307,13 +305,15 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         self.transport = None
         if self.flow is None or self.complete or self.failure is not None:
             return
+        if self._coded is not None and self._coded.has_ended:
+            return  # all has come, and is being decoded
         if self.status and not self._framed and exc is None:
-            try:
-                self._end_body()
-            except UpstreamBroken as error:
-                self.fail(error)
-                return
             self._keep = False
+            if self._coded is not None:
+                self._coded.has_ended = True
+                self._coded.feed(b"")
+                return
+            self.complete = True
             self.last_byte_at = monotonic_ns()
             self.flow.wake()
         elif self._fed:
@@ -361,7 +361,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         self.length = length
         self.is_large = length is not None and length > COLLECT
         self._framed = length is not None or status in _BODILESS
-        self._inflater = None
+        self._coded = None
         if shape.transfer is not None or shape.coding is not None:
             self._read_codings(shape)
         if status != 200:
@@ -374,10 +374,8 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         if transfer[-7:].lower() == b"chunked":
             self._framed = self._between = True
         if coding and coding.lower() != b"identity":
-            try:
-                self._inflater = Inflater(coding)
-            except CodingError as error:
-                raise UpstreamBroken(str(error)) from None
+            self._coded = CodedReply(self, coding)
+            self._aligned = False
             self.length = None
             self._read_in_small_pieces()  # of a read 200 times its bytes may come out
 
@@ -392,8 +390,3 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         self._between = False
         if self.status:  # else it was an informational reply: the real one follows
             self.complete = True
-
-    def _end_body(self) -> None:
-        if self._inflater is not None and not self._inflater.finished:
-            raise UpstreamBroken(_CUT)
-        self.complete = True

@@ -46,9 +46,11 @@ QUEUE_WAIT_BUCKETS: Final = 15
 LOOP_LAG_SUM_NS: Final = QUEUE_WAIT_BUCKETS + BUCKETS
 LOOP_LAG_BUCKETS: Final = LOOP_LAG_SUM_NS + 1
 UNKNOWN_CALLER: Final = LOOP_LAG_BUCKETS + BUCKETS  # answers without a known caller, by status
-UNKNOWN_CALLER_STATUSES: Final = (200, 400, 401, 403, 404, 405, 408, 413, 415, 417, 429, 431, 499, 500, 503)
+UNKNOWN_CALLER_STATUSES: Final = (200, 400, 401, 403, 404, 405, 408, 413, 415, 429, 431, 499, 500, 503)
 UNKNOWN_CALLER_OTHER: Final = UNKNOWN_CALLER + len(UNKNOWN_CALLER_STATUSES)
 NOT_ACCEPTING: Final = UNKNOWN_CALLER_OTHER + 1  # gauge: 1 once the worker takes no new connections
+BODY_BYTES: Final = NOT_ACCEPTING + 1  # gauge: bytes of request bodies in memory
+PIPELINES_CUT: Final = BODY_BYTES + 1  # client connections ended because too much waited behind a request
 WORKER_WIDTH: Final = 128
 
 WORKER_GAUGES: Final = (
@@ -61,6 +63,7 @@ WORKER_GAUGES: Final = (
     LOOP_LAG_MAX_NS,
     LAST_TICK_NS,
     NOT_ACCEPTING,
+    BODY_BYTES,
 )
 
 _UNKNOWN_CALLER_FIELDS = {status: UNKNOWN_CALLER + place for place, status in enumerate(UNKNOWN_CALLER_STATUSES)}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
+import contextlib
 import hashlib
 import os
 import secrets
 import tempfile
 from pathlib import Path
+
+from gateline.store.journal import FREE_SPACE
+from gateline.store.mapped import is_room_missing
 
 _SOCKET_PATH_LIMIT = 78  # sun_path holds 104 bytes on macOS, 108 on Linux: room for "/engine-local-embed.sock"
 _PEPPER_BYTES = 32
@@ -39,6 +44,7 @@ class DataDir:
         self.root = root.absolute()
         self.database = self.root / "gateline.db"
         self.snapshot = self.root / "snapshot"
+        self.assigned = self.root / "snapshot.assigned"
         self.journal = self.root / "journal"
         self.logs = self.root / "logs"
         self.run = self._run_dir()
@@ -47,6 +53,18 @@ class DataDir:
         self.peek_socket = self.run / "peek.sock"
         self.limits_lock = self.run / "limits.lock"
         self.supervisor_lock = self.run / "supervisor.lock"
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a supervisor holds its lock."""
+        try:
+            with self.supervisor_lock.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
 
     def _run_dir(self) -> Path:
         """Sockets live in `run/`; where that path is too long for a socket, in a short one made from its hash."""
@@ -82,15 +100,22 @@ class DataDir:
 
         An empty database comes first: where there is a pepper there was one, and if it is missing it was lost."""
         path = self.root / "pepper"
-        if not path.exists():
-            self.database.touch(mode=0o600)
-        try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
+        if path.exists():
             return path.read_bytes()
-        with os.fdopen(fd, "wb") as file:
-            pepper = secrets.token_bytes(_PEPPER_BYTES)
-            file.write(pepper)
-            file.flush()
-            os.fsync(file.fileno())
-        return pepper
+        self.database.touch(mode=0o600)
+        # Whole before it has its name: keys that were hashed with half of it, on a full disk, would be lost later.
+        fd, unnamed = tempfile.mkstemp(dir=self.root, prefix=".pepper-")
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(secrets.token_bytes(_PEPPER_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileExistsError):  # another process was faster: its own is the one
+                os.link(unnamed, path)
+        except OSError as error:
+            if is_room_missing(error):
+                raise OSError(f"no room in {self.root} for its secret: {FREE_SPACE}") from None
+            raise
+        finally:
+            Path(unnamed).unlink()
+        return path.read_bytes()

@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from gateline.store import mapped
+from gateline.store.journal import FREE_SPACE, JournalFull
 
 OPEN_SUFFIX: Final = ".open"
 
 _HEADER_BYTES: Final = 4096  # a page, so that no slot straddles two
+_SLOTS: Final = 16_384
+_SLOT_BYTES: Final = 768
+TABLE_BYTES: Final = _HEADER_BYTES + _SLOTS * _SLOT_BYTES  # of a worker
 _HEADER = struct.Struct("<8sII")
 _MAGIC: Final = b"GLOPEN01"
 _STATE_AND_LENGTH = 3  # one byte of state, two of length
@@ -30,13 +34,18 @@ def table_path(folder: Path, incarnation: str) -> Path:
 class InFlight:
     """`slots` slots of `slot_bytes` bytes in `INCARNATION.open`. Belongs to one thread.
 
-    Raises OSError (ENOSPC) when the disk cannot hold it. Make the Journal first: its lock says that this file is live.
+    Raises JournalFull when the disk cannot hold it. Make the Journal first: its lock says that this file is live.
     """
 
-    def __init__(self, folder: Path, incarnation: str, slots: int = 16_384, slot_bytes: int = 768) -> None:
+    def __init__(self, folder: Path, incarnation: str, slots: int = _SLOTS, slot_bytes: int = _SLOT_BYTES) -> None:
         self._slot_bytes = slot_bytes
         self._room = slot_bytes - _STATE_AND_LENGTH
-        self._pages = mapped.create(table_path(folder, incarnation), _HEADER_BYTES + slots * slot_bytes)
+        try:
+            self._pages = mapped.create(table_path(folder, incarnation), _HEADER_BYTES + slots * slot_bytes)
+        except OSError as error:
+            if not mapped.is_room_missing(error):
+                raise
+            raise JournalFull(f"no room in {folder} for the table of calls in flight: {FREE_SPACE}") from error
         self._pages[: _HEADER.size] = _HEADER.pack(_MAGIC, slots, slot_bytes)
         # The last one freed is taken first: few pages are in use, and they stay warm.
         self._free = list(range(slots - 1, -1, -1))

@@ -7,7 +7,6 @@ hold the interpreter lock of the worker for tens of milliseconds.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import mmap
 import os
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Final
 from zlib import crc32
 
+from gateline.store.mapped import is_room_missing
 from gateline.store.segment import (
     FRAME_BYTES,
     HEADER_BYTES,
@@ -29,6 +29,7 @@ from gateline.store.segment import (
 
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
 LIVE_SUFFIX: Final = ".live"
+FREE_SPACE: Final = "free space or name another --data-dir"  # what to do where there is no room
 
 _RETRY_SECONDS: Final = 1.0  # between tries at making a segment on a full disk
 _SPARE_WAIT_SECONDS: Final = 2.0  # for a spare that is being made; a record matters more than a stall of milliseconds
@@ -65,7 +66,7 @@ class Journal:
             self._pages, self._seed = create_segment(self._next_path(), segment_bytes)
         except OSError as error:
             _release_live(self._live, folder, incarnation)
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            if is_room_missing(error):
                 raise JournalFull(_full_message(folder, segment_bytes)) from error
             raise
         self._at = HEADER_BYTES
@@ -117,6 +118,12 @@ class Journal:
             self._spare[0].close()
             segment_path(self._folder, self._incarnation, self._number).unlink(missing_ok=True)
         os.close(self._live)
+
+    def discard(self) -> None:
+        """Take back a journal to which nothing was appended: no file of it stays."""
+        self.close()
+        segment_path(self._folder, self._incarnation, 1).unlink(missing_ok=True)
+        (self._folder / (self._incarnation + LIVE_SUFFIX)).unlink(missing_ok=True)
 
     def _pass_mark(self, length: int) -> None:
         """Half full: ask for a spare. Full: go on in the spare."""
@@ -212,4 +219,4 @@ def _release_live(fd: int, folder: Path, incarnation: str) -> None:
 
 
 def _full_message(folder: Path, size: int) -> str:
-    return f"no room in {folder} for a journal segment of {size // 1024} KiB: free space or name another --data-dir"
+    return f"no room in {folder} for a journal segment of {size // 1024} KiB: {FREE_SPACE}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
@@ -22,7 +23,7 @@ def create(path: Path, size: int, *, yielding: bool = False) -> mmap.mmap:
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        _reserve(fd, size)
+        reserve(fd, size)
         pages = mmap.mmap(fd, size)
     except OSError:
         path.unlink(missing_ok=True)
@@ -37,7 +38,13 @@ def create(path: Path, size: int, *, yielding: bool = False) -> mmap.mmap:
     return pages
 
 
-def _reserve(fd: int, size: int) -> None:
+def is_room_missing(error: OSError) -> bool:
+    """The disk is full, or what this user may have of it."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
+def reserve(fd: int, size: int) -> None:
+    """Gives the file `size` bytes that are on the disk. Raises OSError when there is no room for them."""
     if sys.platform == "darwin":
         # fstore_t {flags, posmode, offset, length, allocated}: all or nothing, from the end of the file
         fcntl.fcntl(fd, fcntl.F_PREALLOCATE, struct.pack("Iiqqq", fcntl.F_ALLOCATEALL, fcntl.F_PEOFPOSMODE, 0, size, 0))

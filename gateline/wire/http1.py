@@ -10,7 +10,7 @@ import string
 
 import msgspec
 
-from gateline.model.errors import BadRequest, BadWire, ExpectationFailed, HeadTooLarge, MethodNotAllowed
+from gateline.model.errors import BadRequest, BadWire, HeadTooLarge, MethodNotAllowed
 
 MAX_HEAD = 65_536
 _LEADING_LINES = 2  # RFC 9112, section 2.2: at least one empty line ahead of a request is to be ignored
@@ -73,7 +73,7 @@ def check_request_line(line: bytes) -> None:
 
 def check_request_head(method: bytes, target: bytes, version: str, headers: list[tuple[bytes, bytes]]) -> RequestHead:
     """The head, or the error that answers it. Raises BadWire for what breaks HTTP (close the connection),
-    ExpectationFailed, MethodNotAllowed, and BadRequest for two different credentials."""
+    MethodNotAllowed, and BadRequest for two different credentials."""
     minor = 1 if version == "1.1" else 0
     if minor == 0 and version != "1.0":
         raise BadWire("speak HTTP/1.1 or HTTP/1.0")
@@ -89,7 +89,7 @@ def check_request_head(method: bytes, target: bytes, version: str, headers: list
     keep_alive = minor == 1 if connection is None else _keeps_alive(connection, minor)
     expect = get(b"expect")
     if expect is not None and expect.lower() != b"100-continue":
-        raise ExpectationFailed("the only expectation met here is 100-continue")
+        raise BadWire("the only expectation met here is 100-continue")
     if method not in METHODS:
         raise MethodNotAllowed("this method is not served here: use GET, HEAD, POST, DELETE or OPTIONS")
     path, _, query = target.partition(b"?")

@@ -6,6 +6,7 @@ body is one member or several, one behind the other (RFC 1952 section 2.2): what
 
 from __future__ import annotations
 
+import sys
 import zlib
 
 _RATIO = 200  # a JSON body shrinks by 5-20; beyond this it is a bomb
@@ -19,11 +20,11 @@ class CodingError(ValueError):
 
 
 class Inflater:
-    """`feed` gives decoded bytes as they come. Raises zlib.error on garbage, bytes behind the end included,
-    and CodingError past `limit` or the ratio. `finished` says that what was fed is whole: of several members, the last
-    that was begun."""
+    """`feed` gives decoded bytes as they come, `most` of them at a time; while it `waits`, the next call gives more of
+    what was fed already. Raises zlib.error on garbage, bytes behind the end included, and CodingError past `limit` or
+    the ratio. `finished` says that what was fed is whole: of several members, the last that was begun."""
 
-    __slots__ = ("_bits", "_decoder", "_in", "_limit", "_members", "_out")
+    __slots__ = ("_bits", "_decoder", "_in", "_limit", "_members", "_out", "_unread", "waits")
 
     def __init__(self, coding: bytes, limit: int | None = None) -> None:
         name = coding.strip().lower()
@@ -38,29 +39,37 @@ class Inflater:
         self._limit = limit
         self._in = 0
         self._out = 0
+        self._unread = b""
+        self.waits = False
 
     @property
     def finished(self) -> bool:
-        return self._decoder.eof
+        return self._decoder.eof and not self.waits
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes, most: int | None = None) -> bytes:
         pieces: list[bytes] = []
-        rest, step = memoryview(data), _STEP
-        while rest:
+        rest, step = memoryview(self._unread + data), _STEP
+        room = sys.maxsize if most is None else most
+        while (rest or self.waits) and room:
             if self._decoder.eof:
                 self._begin_member()
                 step = _STEP
             taken = rest[:step]
             allowed = self._allowed(len(taken))
-            piece = self._decoder.decompress(taken, allowed - self._out + 1)
+            piece = self._decoder.decompress(taken, min(allowed - self._out + 1, room))
             self._out += len(piece)
+            room -= len(piece)
             if self._out > allowed:
                 raise CodingError(f"The decoded body is over {allowed} bytes.")
             pieces.append(piece)
-            used = len(taken) - len(self._decoder.unused_data)
+            decoder = self._decoder  # at its end it names the same bytes under both names
+            used = len(taken) - len(decoder.unused_data if decoder.eof else decoder.unconsumed_tail)
             self._in += used
             rest = rest[used:]
             step *= 2
+            self.waits = not room and not decoder.eof  # the decoder itself may keep some, whatever it has read
+        self._unread = bytes(rest)
+        self.waits = self.waits or bool(rest)
         return b"".join(pieces)
 
     def _allowed(self, size: int) -> int:

@@ -59,3 +59,11 @@ def test_a_defect_says_where_and_never_what(capsys: pytest.CaptureFixture[str]) 
         assert line["error"] == "ValueError"
         assert line["at"][-1].endswith("fail")
         assert "secret" not in json.dumps(line)
+
+
+def test_what_callers_are_not_told_is_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    """The address of an upstream that was not reached, and why."""
+    Complaints("worker", 0).unconnected("up", "10.0.0.7:8000", "Connection refused")
+    (line,) = lines(capsys)
+    assert (line["event"], line["level"]) == ("connect_failed", "warning")
+    assert (line["provider"], line["address"], line["reason"]) == ("up", "10.0.0.7:8000", "Connection refused")

@@ -25,7 +25,7 @@ from typer.testing import CliRunner, Result
 
 from gateline.cli.keys import app as keys_command
 from gateline.model.engine import State
-from gateline.model.feed import Beat, Changed, Found, Hello, Lookup, Publish, Seen, ToWorker
+from gateline.model.feed import Beat, Changed, Found, Hello, Lookup, Publish, Refused, Seen, ToControl, ToWorker
 from gateline.model.key import key_hash
 from gateline.model.record import RECORD_VERSION, Record
 from gateline.model.snapshot import DEFAULT_TENANT, decode
@@ -48,7 +48,7 @@ assert not slow, slow
 root, config, channel = sys.argv[1:]
 shared = mmap.mmap(-1, columns.size(2))
 main(Seat(data_dir=DataDir(Path(root)), config=Path(config), places=2, columns=shared, limits=mmap.mmap(-1, 4096),
-          alive=(0, 1), channel=socket.socket(fileno=int(channel))))
+          supervisor=0, alive=(0, 1), channel=socket.socket(fileno=int(channel))))
 """
 CONFIG = "server: {admin_port: 0}\nmodels: {local-chat: }\n"
 
@@ -59,6 +59,7 @@ class Worker:
     def __init__(self, index: int, path: Path, *, silent: bool = False) -> None:
         self._index, self._path, self._silent = index, path, silent
         self.heard: Queue[ToWorker] = Queue()
+        self.refuses = 0  # this version
         self._socket = self._connected()
         self.say(Hello(index, os.getpid(), 0))
         self._thread = threading.Thread(target=self._listen)
@@ -81,7 +82,7 @@ class Worker:
         finally:
             timer.cancel()
 
-    def say(self, message: Hello | Lookup | Seen) -> None:
+    def say(self, message: ToControl) -> None:
         self._socket.sendall(frame(msgspec.msgpack.encode(message)))
 
     def _listen(self) -> None:
@@ -92,6 +93,8 @@ class Worker:
                 self.heard.put(message)
                 if isinstance(message, Changed):
                     seen = message.key.changed
+                elif isinstance(message, Publish) and message.version == self.refuses:
+                    self.say(Refused(message.version, "no such kind"))
                 elif isinstance(message, Publish):
                     snapshot = message.version
                 if isinstance(message, Changed | Publish) and not self._silent:
@@ -240,7 +243,7 @@ def test_a_second_start_makes_no_key_and_a_lost_supervisor_ends_it(tmp_path: Pat
         assert process.wait() == 0
     with running(tmp_path) as process:
         process.start_workers()
-        assert process.workers[1].hear(Publish).version == 1
+        assert process.workers[1].hear(Publish).version == 2  # no worker ran the first: it was not kept
         assert command(process, "list", "--json").exit_code == 0
         process.tell(event="stop")
         assert process.wait() == 0
@@ -325,6 +328,28 @@ def test_a_reload_publishes_a_good_file_and_refuses_a_bad_one(tmp_path: Path) ->
         (tmp_path / "gateline.yaml").write_text(CONFIG)
         good = process.ask("POST", "/reload").json()
         assert (good["snapshot"], good["running"], good["missing"]) == (3, [0, 1], [])
+
+
+def test_a_configuration_that_a_worker_refuses_is_withdrawn_and_not_kept(tmp_path: Path) -> None:
+    """The command hears which worker and why, the log too; every worker runs the last good one again, and so does the
+    next start."""
+    with running(tmp_path) as process:
+        process.start_workers()
+        process.told("first_key")
+        process.workers[1].refuses = 3
+        (tmp_path / "gateline.yaml").write_text("server: {admin_port: 0}\nmodels: {local-embed: }\n")
+        assert process.ask("POST", "/reload").json()["snapshot"] == 2
+        kept = process.data_dir.snapshot.read_bytes()
+        assert decode(kept).version == 2
+        (tmp_path / "gateline.yaml").write_text(CONFIG)
+        refused = process.ask("POST", "/reload")
+        assert (refused.status_code, refused.json()["mistakes"]) == (422, ["0: worker 1 cannot run it: no such kind"])
+        taken = process.workers[0]
+        assert [taken.hear(Publish).version for _ in range(4)] == [1, 2, 3, 2]
+        assert process.ask("GET", "/status").json()["snapshot"] == 2
+        assert process.data_dir.snapshot.read_bytes() == kept
+        process.tell(event="reload")
+        assert [process.told("reloaded")["version"] for _ in range(2)] == [2, 4]
 
 
 def test_a_reload_takes_the_logs_along_and_names_what_waits_for_a_start(tmp_path: Path) -> None:
@@ -427,6 +452,15 @@ def test_a_database_that_was_lost_is_not_made_anew(tmp_path: Path) -> None:
         process.tell(event="stop")
         assert process.wait() == 0
         assert b"first_key" not in b"".join(process._lines)
+    database.rename(aside)
+    with running(tmp_path) as process:
+        process.start_workers()
+        while "database_away" not in process.log():
+            process.workers[0].hear(Beat)
+        process.tell(event="stop")
+        assert process.wait() == 0
+        assert not database.exists()
+        assert "last_import_failed" not in process.log()
 
 
 def test_what_the_workers_wrote_last_is_imported_before_the_end(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -66,7 +67,7 @@ def test_more_fields_than_an_answer_holds_are_refused() -> None:
 @pytest.fixture
 def peeker(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "peek.sock"
-    process = subprocess.Popen([sys.executable, "-m", "gateline.app.peeker", str(path)])
+    process = subprocess.Popen([sys.executable, "-m", "gateline.app.peeker", str(path), str(os.getpid())])
     until(path.exists, "the process has its socket")
     yield path
     process.kill()

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from gateline.app import supervisor
 from gateline.app.launch import Launch
+from gateline.app.program import start_program
 from gateline.net.process import reap
 from tests.journey.gate import Gate, settings
 from tests.journey.patience import DEADLINE, until
@@ -123,13 +123,16 @@ def test_one_interrupt_at_a_terminal_drains_and_two_cut(tmp_path: Path) -> None:
         assert "KeyboardInterrupt" not in gate.log()
 
 
-def start(folder: Path, **changes: object) -> subprocess.CompletedProcess[str]:
+def launch(folder: Path, **changes: object) -> Launch:
     fields: dict[str, object] = {
         "data_dir": str(folder), "config": "", "host": "127.0.0.1", "port": 0, "workers": 1, "engines": (),
         "drain_delay": 0.0, "grace": 1.0, **changes,
     }  # fmt: skip
-    text = Launch(**fields).dump()  # type: ignore[arg-type]
-    command = [sys.executable, "-m", "gateline.app.supervisor", text]
+    return Launch(**fields)  # type: ignore[arg-type]
+
+
+def start(folder: Path, **changes: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gateline.app.supervisor", launch(folder, **changes).dump()]
     return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
 
 
@@ -151,9 +154,45 @@ def test_a_start_that_cannot_succeed_says_why(tmp_path: Path) -> None:
 def test_a_program_is_started_and_its_death_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     """It reads nothing, writes to stderr, finds no signal ignored that a program counts on, and is reaped by us."""
     code = "import signal, sys; print(repr(sys.stdin.read()), signal.getsignal(signal.SIGPIPE)); sys.exit(3)"
-    pid = supervisor._spawn([sys.executable, "-I", "-c", code])
+    pid = start_program([sys.executable, "-I", "-c", code])
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     assert reap() == [(pid, 3 << 8)]
     out, err = capfd.readouterr()
     assert out == ""
     assert err.startswith("''")
+
+
+STUBBORN = """
+import os, sys
+from types import SimpleNamespace
+from gateline.app.launch import Launch
+from gateline.app.supervisor import Supervisor
+from gateline.net.process import Child
+supervisor = Supervisor(Launch.load(sys.argv[1]))
+supervisor._crew = SimpleNamespace(died=lambda pid, status: False)
+supervisor._take_signals()
+ready, write = os.pipe()
+os.set_inheritable(write, True)
+work = f"trap '' TERM; echo x >&{write}; while :; do sleep 1; done"
+child = Child("engine", lambda: os.posix_spawn("/bin/sh", ["sh", "-c", work], dict(os.environ)))
+child.wanted = False
+supervisor._engines["engine"] = child
+child.start()
+pid = child.pid
+os.read(ready, 1)
+child.signal(15)
+supervisor._wait_for([child], 0.1)
+try:
+    os.kill(pid, 0)
+except ProcessLookupError:
+    print("gone", child.is_running)
+"""
+
+
+def test_what_does_not_end_is_killed_and_gone_before_we_go(tmp_path: Path) -> None:
+    """A process that does not hear SIGTERM is killed, and the supervisor waits until nothing is left of it."""
+    text = launch(tmp_path).dump()
+    done = subprocess.run(
+        [sys.executable, "-c", STUBBORN, text], capture_output=True, text=True, timeout=DEADLINE, check=True
+    )
+    assert done.stdout == "gone False\n"

@@ -45,6 +45,7 @@ def test_a_key_is_created_listed_and_revoked_without_a_server(tmp_path: Path) ->
     ],
 )
 def test_mistakes_are_told_and_exit_1(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    assert run(tmp_path, "create", "--name", "first").exit_code == 0
     result = run(tmp_path, *words)
     assert result.exit_code == 1
     assert said in result.stderr
@@ -56,3 +57,33 @@ def test_a_data_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     result = run(tmp_path / "file", "list")
     assert result.exit_code == 1
     assert "the data directory cannot be used" in result.stderr
+
+
+@pytest.mark.parametrize("words", [("list",), ("list", "--json"), ("revoke", "key_1")])
+def test_a_mistyped_data_directory_is_told_and_not_made(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Looking for keys where there are none makes nothing: the next look must not find an empty place in order."""
+    result = run(tmp_path / "typo", *words)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"there is no data directory at {tmp_path / 'typo'}" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [("list",), ("revoke", "key_1"), ("create", "--name", "second")])
+def test_a_database_that_is_gone_is_not_replaced(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Where there was a database an empty one would hide that its keys are lost."""
+    assert run(tmp_path, "create", "--name", "first").exit_code == 0
+    for file in tmp_path.glob("gateline.db*"):
+        file.unlink()
+    result = run(tmp_path, *words)
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'gateline.db'} is gone" in result.stderr
+    assert not list(tmp_path.glob("gateline.db*"))
+
+
+def test_a_table_in_a_pipe_is_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who greps a table finds the whole name in it, also beyond the eightieth column."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    name = "a name " * 25
+    assert run(tmp_path, "create", "--name", name.strip()).exit_code == 0
+    (row,) = [line for line in run(tmp_path, "list").stdout.splitlines() if "key_" in line]
+    assert name.strip() in row

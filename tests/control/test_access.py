@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import msgspec
+from structlog.testing import capture_logs
 
 from gateline.control.access import AccessLog
 from gateline.model.record import Attempt, Opened, Record, record_of_lost
@@ -56,7 +57,20 @@ def test_a_full_file_is_kept_once(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_takes_no_line_loses_only_lines(tmp_path: Path) -> None:
-    """Nothing is raised into the import; the lost lines are counted."""
-    log = AccessLog(tmp_path / "no folder" / "access.log")
-    log.write([record("a"), record("b")])
-    assert log.dropped == 2
+    """Nothing is raised into the import; the lost lines are counted; the log says once that they are lost, and when
+    it is over."""
+    folder = tmp_path / "no folder"
+    log = AccessLog(folder / "access.log")
+    with capture_logs() as said:
+        for _ in range(50):
+            log.write([record("a"), record("b")])
+        assert log.dropped == 100
+        folder.mkdir()
+        log.write([record("c")])
+        log.write([record("d")])
+    assert log.dropped == 100
+    assert [(entry["event"], entry["failures"]) for entry in said] == [
+        ("access_log_failed", 1),
+        ("access_log_failed_over", 50),
+    ]
+    assert "No such file or directory" in said[0]["cause"]

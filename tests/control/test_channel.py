@@ -53,7 +53,7 @@ def _send_too_much(end: socket.socket) -> None:
 
 
 def test_the_roster_follows_deaths_and_starts() -> None:
-    roster = Roster(2)
+    roster = Roster(range(2))
     alive = roster.alive
     roster.worker_died(1)
     assert alive == {0}

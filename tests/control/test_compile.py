@@ -16,7 +16,6 @@ from gateline.control.compile import (
     TooManyRows,
     compile_snapshot,
     engines_of,
-    fresh_snapshot,
     kept_snapshot,
     snapshot_for_start,
 )
@@ -165,7 +164,7 @@ def test_a_damaged_kept_snapshot_is_replaced(data_dir: DataDir) -> None:
 
 
 def test_what_is_kept_is_for_the_owner_alone_and_leaks_no_secret(tmp_path: Path, data_dir: DataDir) -> None:
-    fresh_snapshot(written(tmp_path), data_dir, None, None, {"KEY": "sk-CANARY"})
+    snapshot_for_start(written(tmp_path), data_dir, {"KEY": "sk-CANARY"})
     kept = [path for path in data_dir.root.iterdir() if path.name.startswith("snapshot")]
     assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
     assert b"CANARY" not in (data_dir.root / "snapshot.origin").read_bytes()

@@ -180,6 +180,12 @@ def test_a_secret_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
         ("base_url: http://h:99999/v1", "is not a URL"),
         ("base_url: 'http://h/v1 x'", "no space"),
         ("base_url: http:///v1", "must be http://host"),
+        ("base_url: http://$HOST:8000/v1", "write ${NAME} for a variable"),
+        ("base_url: http://h:$PORT/v1", "write ${NAME} for a variable"),
+        ("base_url: http://$1/v1", "write ${NAME} for a variable"),
+        ("base_url: 'http://${NOT_THERE}/v1'", "the environment has no NOT_THERE: set it"),
+        ("base_url: 'http://h!x/v1'", "cannot stand in a request"),
+        ("base_url: http://a*b/v1", "cannot stand in a request"),
         ("ca_file: /nowhere.pem", "names no file"),
         ("ca_file: relative.pem", "absolute path"),
         ("timeouts: {connect: 0s}", "above 0"),
@@ -232,3 +238,26 @@ def test_no_value_ever_shows_in_an_error_or_a_repr(tmp_path: Path, secret: str, 
     if way == "plain" and any(mark in secret for mark in ":#{}[],&*!|>'\"%@`"):
         return  # unquoted, such text is YAML of its own and may be a field's name
     assert "CANARY" not in told
+
+
+def test_an_access_log_that_could_not_be_written_is_a_mistake(tmp_path: Path) -> None:
+    """A folder that is not there, a file in a folder's place, a folder in the file's: told before the first line is
+    lost."""
+    (tmp_path / "file").write_text("")
+    text = f"logging:\n  access: {tmp_path}/%s\n"
+    assert accepted(tmp_path, text % "access.log").logging.access == f"{tmp_path}/access.log"
+    assert accepted(tmp_path, text % "file").logging.access == f"{tmp_path}/file"
+    for place in ("none/access.log", "file/access.log"):
+        (said,) = mistakes(tmp_path, text % place)
+        assert said.startswith("2: logging.access: lies in a folder that is not there")
+    (said,) = mistakes(tmp_path, text % "")
+    assert said.startswith("2: logging.access: cannot be written")
+
+
+@pytest.mark.parametrize(("name", "is_good"), [("é" * 128, True), ("é" * 129, False), ("x" * 257, False), ("", False)])
+def test_an_upstreams_name_is_bounded_in_bytes(tmp_path: Path, name: str, is_good: bool) -> None:
+    text = PROVIDER + f'models:\n  m: {{targets: [{{provider: up, model: "{name}"}}]}}\n'
+    if is_good:
+        assert accepted(tmp_path, text).models["m"].targets[0].model == name
+    else:
+        assert mistakes(tmp_path, text) == ["3: models.m.targets[0].model: must have 1 to 256 bytes of UTF-8"]

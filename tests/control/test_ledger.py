@@ -147,6 +147,33 @@ def test_a_payload_that_is_no_record_is_kept_aside(place: DataDir, engine: Engin
     assert files(place) == []
 
 
+def test_a_record_that_the_database_refuses_is_kept_aside(place: DataDir, engine: Engine) -> None:
+    """A cost beyond what a column holds, a time of a lost call likewise: each is kept with its bytes and told of, all
+    others of its batch go in, once, and nothing is left for the next run."""
+    journal = Journal(place.journal, "0a-1", SMALL)
+    table = InFlight(place.journal, "0a-1", slots=4)
+    dear = packed(msgspec.structs.replace(record("dear"), cost=2**63))
+    for payload in (packed(record("before")), dear, packed(record("after"))):
+        journal.append(payload)
+    late = packed(msgspec.structs.replace(opened("late"), started=2**64 - 1))
+    table.open(late)
+    table.open(packed(opened("lost")))
+    table.detach()
+    journal.close()
+    told: list[str] = []
+    refused: list[Exception] = []
+    ledger = Ledger(engine, place, lambda records: told.extend(each.id for each in records), refused.append)
+    ledger.run_once()
+    assert stored(engine) == {"before": "", "after": "", "lost": "worker_died"}
+    assert sorted(told) == ["after", "before", "lost"]
+    assert [type(error) for error in refused] == [OverflowError, OverflowError]
+    with engine.connect() as connection:
+        aside = connection.execute(select(UnreadableRow.payload)).scalars()
+        assert sorted(aside) == sorted([dear, late])
+    assert files(place) == []
+    assert ledger.run_once() == 0
+
+
 def test_a_batch_that_fails_is_imported_the_next_time(
     place: DataDir, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

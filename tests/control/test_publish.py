@@ -14,8 +14,8 @@ from typing import TypeVar
 import msgspec
 import pytest
 
-from gateline.control.publish import MAX_UNREAD, Away, Feed
-from gateline.model.feed import Beat, Changed, Found, Hello, Lookup, Publish, Seen, ToWorker
+from gateline.control.publish import MAX_UNREAD, Away, Feed, Settled
+from gateline.model.feed import Beat, Changed, Found, Hello, Lookup, Publish, Refused, Seen, ToControl, ToWorker
 from gateline.model.key import Key
 from gateline.wire.frames import FrameReader, frame
 
@@ -61,7 +61,7 @@ class Worker:
         self._frames = FrameReader()
         self.heard: list[ToWorker] = []
 
-    def say(self, *messages: Hello | Lookup | Seen) -> None:
+    def say(self, *messages: ToControl) -> None:
         for message in messages:
             self._writer.write(frame(msgspec.msgpack.encode(message)))
 
@@ -241,6 +241,31 @@ def test_running_waits_for_the_snapshot(tmp_path: Path) -> None:
         published = await worker.hear(Publish)
         worker.say(Seen(0, published.version))
         assert (await waiting).acknowledged == (0,)
+
+    play(tmp_path, script)
+
+
+def test_a_refused_snapshot_is_told_of_and_can_be_withdrawn(tmp_path: Path) -> None:
+    """The refusal ends the wait and says who and why. The one from before goes to whoever took the refused one, even
+    if it says so late, and to nobody else."""
+
+    async def script(at: Stage) -> None:
+        refusing, taking = await at.worker(0, snapshot=1), await at.worker(1, snapshot=1)
+        at.feed.publish(2, b"two")
+        await refusing.hear(Publish)
+        await taking.hear(Publish)
+        refusing.say(Refused(2, "a kind unknown here"), Seen(0, 1))
+        await at.worker(2, snapshot=2)
+        settled = await at.feed.running(2, {0, 2}, DEADLINE)
+        assert settled == Settled(acknowledged=(2,), missing=(0,))
+        assert at.feed.refusal(2) == "worker 0 cannot run it: a kind unknown here"
+        assert at.feed.refusal(1) == ""
+        at.feed.publish(1, b"one")
+        taking.say(Seen(0, 2))
+        assert (await taking.hear(Publish)).version == 1
+        at.feed.announce(key(1))
+        await refusing.hear(Changed)
+        assert not [each for each in refusing.heard if isinstance(each, Publish)]
 
     play(tmp_path, script)
 

@@ -345,6 +345,50 @@ def test_big_head_and_redirect() -> None:
     see("m@redirect=302,to=http://127.0.0.1:1/x", told, stream=False, until=b"}}")
 
 
+def test_wrong_type_and_false_type() -> None:
+    """Another kind of answer than was asked for; and the right one under the other's content type."""
+
+    def is_json(seen: Seen) -> None:
+        assert b"content-type: application/json" in seen.head
+        assert json.loads(seen.body)["usage"]["completion_tokens"] == 4
+
+    def is_stream(seen: Seen) -> None:
+        assert b"content-type: text/event-stream" in seen.head
+        assert seen.body.startswith(b"data: {")
+        assert seen.body.endswith(b"\n\ndata: [DONE]\n\n")
+
+    def falsely(body: Callable[[Seen], None], kind: bytes, *, instead_of: bytes) -> Callable[[Seen], None]:
+        def check(seen: Seen) -> None:
+            assert b"content-type: " + kind + b"\r\n" in seen.head
+            seen.head = seen.head.replace(kind, instead_of)
+            body(seen)
+
+        return check
+
+    json_type, events_type = b"application/json", b"text/event-stream"
+    see("m@wrong_type", is_json, stream=True, until=b'"fp_gateline_fake"}')
+    see("m@wrong_type", is_stream, stream=False, until=b"0\r\n\r\n")
+    see("m@false_type", falsely(is_stream, json_type, instead_of=events_type), stream=True, until=b"0\r\n\r\n")
+    see("m@false_type", falsely(is_json, events_type, instead_of=json_type), stream=False, until=b'"fp_gateline_fake"}')
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/models"])
+def test_what_is_never_streamed_is_a_stream_too(path: str) -> None:
+    """Embeddings and lists of models, which have no stream of their own, come as the one event of one."""
+
+    async def story(fake: FakeProvider) -> None:
+        body = b'{"model":"m","input":"hi"}' if path == "/v1/embeddings" else b""
+        head = f"{'POST' if body else 'GET'} {path} HTTP/1.1\r\nhost: f\r\ncontent-length: {len(body)}\r\n"
+        seen = await exchange(fake, head.encode() + b"x-fake-wrong-type: 1\r\n\r\n" + body, until=b"0\r\n\r\n")
+        event, done, nothing = seen.body.split(b"\n\n")
+        assert json.loads(event.removeprefix(b"data: "))["object"] == "list"
+        assert (done, nothing) == (b"data: [DONE]", b"")
+        (line,) = fake.invoice.lines()
+        assert (line.fault, line.outcome) == ("wrong_type", "faulted")
+
+    play(story)
+
+
 def test_faults_come_by_header_metadata_name_and_script() -> None:
     """Four ways to ask for the same fault; the nearer one to the request wins."""
 

@@ -14,7 +14,6 @@ from gateline.formats.openai_error import (
     read_error,
     reported_error,
     retry_after,
-    write_detail,
     write_error,
     write_stream_error,
 )
@@ -67,7 +66,6 @@ def test_an_upstreams_error_is_explained() -> None:
     detail = read_error(400, [(b"Retry-After", b"3")], body)
     assert (detail.status, detail.message, detail.type) == (400, "too long", "invalid_request_error")
     assert (detail.code, detail.param, detail.retry_after) == ("context_length", "messages", 3.0)
-    assert json.loads(write_detail(detail)) == json.loads(body)
 
 
 @pytest.mark.parametrize(
@@ -105,10 +103,10 @@ def test_credentials_are_cut_out(template: str, secret: str) -> None:
     text = template.format(secret)
     body = json.dumps({"error": {"message": text, "type": text, "code": text, "param": text}}).encode()
     sent = "" if "*" in secret else secret
-    written = write_detail(read_error(401, [], body, secret=sent)).decode()
+    written = msgspec.json.encode(read_error(401, [], body, secret=sent)).decode()
     assert secret not in written
     assert secret[-4:] not in written
-    assert secret not in write_detail(explain(json.loads(body), 401, secret=sent)).decode()
+    assert secret not in msgspec.json.encode(explain(json.loads(body), 401, secret=sent)).decode()
 
 
 def test_long_messages_are_cut() -> None:

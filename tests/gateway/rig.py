@@ -104,6 +104,9 @@ class FakeConnector:
         self.opened.append(Upstream(provider.name, make()))
         return self.opened[-1].connection
 
+    def prepare(self, provider: Provider) -> None:
+        pass
+
     def remember_session(self, provider: Provider, transport: Any) -> None:
         pass
 
@@ -181,6 +184,10 @@ class Gate:
     async def settle(self) -> None:
         for _ in range(12):
             await asyncio.sleep(0)
+
+    async def settle_once(self) -> None:
+        """One turn of the loop."""
+        await asyncio.sleep(0)
 
     async def tick(self, seconds: float) -> None:
         """Time passes; whatever hangs on the tick is done, and what follows from it."""

@@ -204,6 +204,21 @@ def test_a_new_connection_trusts_the_old_one_when_nothing_was_missed() -> None:
         assert open_question.key == key(8, b"c")
 
 
+def test_an_answer_from_before_the_connection_is_asked_for_again() -> None:
+    """It was read before changes that were told to nobody here: a key revoked meanwhile must not come of it."""
+    table = Table()
+    table.hear(Beat(4))
+    question = table.question(b"a")
+    table._opened()
+    table.hear(Beat(5))
+    table.said.clear()
+    table.hear(Found(b"a", key(4), 4))
+    assert (question.answered, table.find(b"a")) == (False, None)
+    assert table.said == [Lookup(b"a")]
+    table.hear(Found(b"a", key(5, revoked=True), 5))
+    assert question.key == key(5, revoked=True)
+
+
 def test_a_control_process_without_its_store_is_as_good_as_silent() -> None:
     """Its beats cannot say whether changes were missed: known keys are served as long as in silence, then 503."""
     table = Table()

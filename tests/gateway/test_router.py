@@ -114,7 +114,8 @@ async def test_heads_name_the_upstream_and_its_key(tmp_path: Path, monkeypatch: 
 
 @on_loop
 async def test_a_gauge_follows_its_target_into_a_new_configuration(tmp_path: Path) -> None:
-    """Calls in flight are shown, unchanged or not; what another target left in the row's gauge is overwritten."""
+    """Calls in flight are shown until the last of them ends, also on a target that has left the configuration; one that
+    took over its row counts with it."""
     gate = Gate(tmp_path)
     cells = columns.Columns(bytearray(columns.size(1)), 1).worker(0)
     (route,) = gate.front.router.targets.values()
@@ -125,5 +126,13 @@ async def test_a_gauge_follows_its_target_into_a_new_configuration(tmp_path: Pat
     assert cells[field] == 3
     changed = msgspec.structs.replace(route.target, weight=route.target.weight + 1)
     router = gate.upstreams.build(snapshot(Model("m", (changed,))), gate.front.router)
+    router.targets[changed].in_flight = 1
     router.show_in_flight(cells)
-    assert cells[field] == 0
+    assert cells[field] == 4
+    route.in_flight = 1
+    router = gate.upstreams.build(snapshot(Model("m", (changed,))), router)
+    router.show_in_flight(cells)
+    assert (cells[field], router.leaving) == (2, [route])
+    route.in_flight = router.targets[changed].in_flight = 0
+    router.show_in_flight(cells)
+    assert (cells[field], router.leaving) == (0, [])

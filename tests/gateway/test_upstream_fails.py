@@ -148,6 +148,7 @@ async def test_informational_replies_and_codings_are_not_the_clients_business(tm
     assert client.take().endswith(BODY)
     client.receive(chat())
     upstream.reply(reply(gzip.compress(bytes(20_000_000)), "Content-Encoding: gzip"))
+    await gate.settle()
     assert status(client) == 502
     assert [each.status for each in gate.journal.records] == [200, 200, 502]
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from gateline.store.inflight import TABLE_BYTES
+from gateline.store.journal import SEGMENT_BYTES
 from tests.journey.gate import Gate, settings
 from tests.journey.patience import until
+from tests.journey.processes import children
 from tests.journey.upstream import Upstream
 from tests.journey.wire import Wire, ask, chat, request
 
 _DISK = 96 * 1024 * 1024
+_ONE_WORKER = SEGMENT_BYTES + TABLE_BYTES
 _AT_ONCE = 30  # pipelined requests
 _REFUSALS = 6_500
 
@@ -37,13 +42,13 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def fill(disk: Path) -> Path:
-    """Takes every block that is left."""
+def fill(disk: Path, but: int = 0) -> Path:
+    """Takes every block that is left, or leaves so many bytes."""
     ballast = disk / "ballast"
     room = os.statvfs(disk)
     with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize)
-    assert os.statvfs(disk).f_bavail == 0
+        os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize - but)
+    assert os.statvfs(disk).f_bavail == but // room.f_frsize
     return ballast
 
 
@@ -69,6 +74,52 @@ def test_a_full_disk_refuses_calls_and_loses_none(disk: Path, upstream: Upstream
         known = {row["id"] for row in gate.records()}
         assert not served - known, "a call that was served has no record"
         assert "crash" not in gate.log()
+
+
+def test_a_start_without_room_says_so_before_it_listens(disk: Path, upstream: Upstream) -> None:
+    """One sentence, exit status 1, no crash and nothing left behind. What a killed run left on the disk is imported
+    when its room is what is needed."""
+    with Gate(disk / "gate", settings(upstream.url)) as gate:
+        gate.settle()
+        lost = ask(gate.port, chat(gate.token))
+        os.killpg(gate.pid, signal.SIGKILL)
+        gate.wait()
+    left = sum(path.stat().st_size for path in gate.data.journal.iterdir())
+    assert left > _ONE_WORKER // 2
+    ballast = fill(disk, but=_ONE_WORKER - left // 2)
+    with gate:
+        assert lost.header("x-request-id") in {row["id"] for row in gate.records()}
+    ballast.unlink()
+    fill(disk, but=_ONE_WORKER // 2)
+    before = sorted(gate.data.journal.iterdir())
+    done = gate.command("serve", "--config", str(gate.config), "--port", "0", "--workers", "1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("gateline: no room in ")
+    assert "free space" in done.stderr
+    assert sorted(gate.data.journal.iterdir()) == before
+
+
+def test_a_worker_that_finds_no_room_says_so_and_comes_back_with_it(disk: Path, upstream: Upstream) -> None:
+    """One line a try, no crash, and no file of a try stays; when there is room it serves."""
+    with Gate(disk / "gate", settings(upstream.url)) as gate:
+        gate.settle()
+        (worker,) = gate.worker_pids()
+        control = next(
+            each.pid for each in children(gate.pid) if "gateline.app.supervisor" in each.command and each.pid != worker
+        )
+        ballast = fill(disk)
+        os.kill(control, signal.SIGSTOP)  # else it imports the dead worker's journal and so makes room
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: len(gate.events("worker_without_room")) > 1, "it has tried twice")
+        tries = gate.events("worker_without_room")
+        assert "free space" in tries[0]["cause"]
+        assert len(list(gate.data.journal.glob("*.seg"))) == 1
+        ballast.unlink()
+        until(lambda: ask(gate.port, request("GET", "/livez")).status == 200, "a worker serves")
+        os.kill(control, signal.SIGCONT)
+        assert [line["how"] for line in gate.events("worker_died")] == ["signal 9"]
+        assert not gate.events("crash")
 
 
 def fill_the_journal(gate: Gate) -> set[str]:

@@ -36,7 +36,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encodi
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10000000000\r\n\r\n"
 STREAM = CHUNKED.replace(b"application/json", b"text/event-stream")
 CODED = CHUNKED.replace(b"Transfer", b"Content-Encoding: gzip\r\nTransfer")
-DENSE = b"".join(b"%d" % number**5 + b"z" * 1_200 for number in range(300, 900))  # 100 times its coded form
+DENSE = b"{" + b"".join(b"%d" % number**5 + b"z" * 1_200 for number in range(300, 900))  # 100 times its coded form
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"%b"}}]}\n\n' % (b"y" * 4_000)
 
 
@@ -76,15 +76,16 @@ GARBAGE = {
     "early-hints-without-end": Garbage(endless(b"", b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\n" * 99), "informational"),
     "extensions-without-end": Garbage(endless(CHUNKED + b"1;", PIECE), "chunk extensions are over"),
     "trailers-without-end": Garbage(endless(CHUNKED + b"0\r\n", b"X-A: 1\r\n" * 4_096), "trailers"),
+    "no-object-without-end": Garbage(endless(SIZED, PIECE), "not a JSON object"),
     "no-json": Garbage([SIZED.replace(b"10000000000", b"65536\r\nConnection: close") + PIECE], "not a JSON object"),
     "event-without-end": Garbage(endless(STREAM, chunk(b"data: " + PIECE)), "event", 8 * MIB),
     "comments-without-end": Garbage(endless(STREAM, chunk(b":" + PIECE)), "event", 8 * MIB),
     "bomb": Garbage(coded(bytes(MIB)), "cannot be decoded", 12 * MIB),
 }
 ENDLESS = {
-    "sized": lambda: endless(SIZED, PIECE),
-    "chunked": lambda: endless(CHUNKED, chunk(PIECE)),
-    "small-chunks": lambda: endless(CHUNKED, chunk(b"x" * 64) * 512),
+    "sized": lambda: endless(SIZED + b"{", PIECE),
+    "chunked": lambda: endless(CHUNKED + chunk(b"{"), chunk(PIECE)),
+    "small-chunks": lambda: endless(CHUNKED + chunk(b"{"), chunk(b"x" * 64) * 512),
     "stream": lambda: endless(STREAM, chunk(EVENT * 8)),
 }
 CUT = 24 * MIB
@@ -92,7 +93,7 @@ CUT = 24 * MIB
 
 def cut() -> Iterator[bytes]:
     """What stops without its end."""
-    return itertools.islice(endless(CHUNKED, chunk(PIECE)), CUT // len(PIECE))
+    return itertools.islice(endless(CHUNKED + chunk(b"{"), chunk(PIECE)), CUT // len(PIECE))
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,10 @@ class Desk:
             while connection in self.waiting and not connection.gone:
                 await flow.park()
         if connection.gone:
+            if connection in self.waiting:
+                self.waiting.remove(connection)
             self.gone.append(request.path.decode())
+            connection.done(keep_alive=False)
         elif connection.failure is not None:
             connection.write(self.refusal(connection, connection.failure))
             connection.done(keep_alive=False)

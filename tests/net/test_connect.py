@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import sys
+import threading
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from gateline.model.errors import EgressRefused, Unavailable, UpstreamTimeout, UpstreamUnreachable
+from gateline.model.errors import EgressRefused, Unavailable, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from gateline.model.snapshot import Provider
 from gateline.net.connect import Connector, proxy_for
 from gateline.net.egress import EgressPolicy
-from gateline.net.tls import server_context
+from gateline.net.tls import ResumingContext, client_context, server_context
 from tests.net.certificates import certificate
 from tests.net.transport import on_loop
 
@@ -62,6 +63,15 @@ def connector(*allow: str) -> Connector:
     return Connector(asyncio.get_running_loop(), EgressPolicy(allow))
 
 
+def addresses(*found: str) -> Any:
+    """A resolver's `resolve` that has one answer for all."""
+
+    async def resolve(host: str) -> list[str]:
+        return list(found)
+
+    return resolve
+
+
 @asynccontextmanager
 async def greeter(tls: bool = False) -> AsyncIterator[int]:
     """A server that says hello to everybody; its port."""
@@ -100,7 +110,7 @@ async def test_tls_is_verified_and_resumed() -> None:
     async with greeter(tls=True) as port:
         trusted = provider(port, scheme="https", ca_file=certificate().file)
         await greeted(connector(), trusted)
-        with pytest.raises(UpstreamUnreachable, match=r"TLS with 127.0.0.1:.* CERTIFICATE_VERIFY_FAILED"):
+        with pytest.raises(UpstreamUnreachable, match=r"TLS with up failed: CERTIFICATE_VERIFY_FAILED"):
             await connector().connect(provider(port, scheme="https"), Client)
         await greeted(connector(), provider(port, scheme="https", verify_tls=False))
         at = connector()
@@ -126,7 +136,7 @@ async def test_a_name_that_leads_inside_is_refused_at_connect_time(monkeypatch: 
         at = connector()
         monkeypatch.setattr(at._resolver, "resolve", resolve)
         for host in ("inside.example", "both.example"):
-            with pytest.raises(EgressRefused, match=host):
+            with pytest.raises(EgressRefused, match=r"^up was not connected to.*egress\.allow"):
                 await at.connect(provider(port, host=host), Client)
         at.egress = EgressPolicy(("127.0.0.0/8",))
         await greeted(at, provider(port, host="inside.example"))
@@ -324,3 +334,54 @@ def test_which_proxy_is_for_whom(monkeypatch: pytest.MonkeyPatch) -> None:
     assert proxy_for(provider(80, host="y.example")) is not None
     monkeypatch.setenv("http_proxy", "http://")
     assert proxy_for(provider(80, host="y.example")) is None
+
+
+@on_loop
+async def test_callers_hear_a_name_and_the_log_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong, the error names the provider and neither its host, its port nor an address; the log has
+    all of them."""
+    told: list[tuple[str, str, str]] = []
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.create_server(("127.0.0.1", 0)) as closed:
+        port, dead = silent.getsockname()[1], closed.getsockname()[1]
+        closed.close()
+        where = ("127.0.0.1", "127.0.0.2", "10.9.8.7", "inside.example", str(port), str(dead))
+        for target, found, reason in (
+            (provider(dead), [], "refused"),
+            (provider(dead, host="inside.example"), ["127.0.0.1", "127.0.0.2"], "refused"),
+            (provider(port, scheme="https", connect_timeout=0.05), [], "took over 0.05 s"),
+            (provider(port, host="inside.example"), ["10.9.8.7"], "not public"),
+            (provider(port, host=".."), None, "name"),
+        ):
+            at = Connector(loop, EgressPolicy(("127.0.0.0/8",)), lambda *line: told.append(line))
+            if found:
+                monkeypatch.setattr(at._resolver, "resolve", addresses(*found))
+            with pytest.raises(UpstreamError, match=reason) as caught:
+                await at.connect(target, Client)
+            assert "up" in str(caught.value)
+            assert not [each for each in where if each in str(caught.value)]
+            name, address, _ = told.pop()
+            assert (name, address, told) == ("up", f"{target.host}:{target.port}", [])
+
+
+@on_loop
+async def test_authorities_are_read_once_and_on_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread makes the context, all connections share it, and what could not be read is tried again."""
+    threads: list[int] = []
+
+    def make(*, verify: bool, ca_file: str) -> ResumingContext:
+        threads.append(threading.get_ident())
+        return client_context(verify=verify, ca_file=ca_file)
+
+    monkeypatch.setattr("gateline.net.connect.client_context", make)
+    at = connector()
+    async with greeter(tls=True) as port:
+        trusted = provider(port, scheme="https", ca_file=certificate().file)
+        at.prepare(trusted)
+        await asyncio.gather(*[greeted(at, trusted) for _ in range(3)])
+        assert len(threads) == 1
+        assert threading.get_ident() not in threads
+        for tries in (2, 3):
+            with pytest.raises(UpstreamUnreachable):
+                await at.connect(provider(port, scheme="https", ca_file="/absent.pem"), Client)
+            assert len(threads) == tries

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from gateline.model.engine import Cancel, Data, End, Head, State, Submit, ToEngine
-from gateline.model.errors import ModelLoading, Unavailable, UpstreamBroken, UpstreamUnreachable
+from gateline.model.errors import ModelLoading, TooLarge, Unavailable, UpstreamBroken, UpstreamUnreachable
+from gateline.net import enginelink
 from gateline.net.enginelink import EngineLease, EngineLink
 from gateline.net.flow import Flow
 from gateline.wire.frames import FrameReader, frame
@@ -25,6 +26,8 @@ class Engine:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.heard: list[Any] = []
+        self.reads = asyncio.Event()
+        self.reads.set()
         self._writer: asyncio.StreamWriter | None = None
         self._server: asyncio.Server | None = None
 
@@ -33,7 +36,7 @@ class Engine:
             self._writer = writer
             self.say(first)
             frames = FrameReader()
-            while data := await reader.read(65_536):
+            while await self.reads.wait() and (data := await reader.read(65_536)):
                 self.heard += [msgspec.msgpack.decode(payload, type=ToEngine) for payload in frames.feed(data)]
 
         self._server = await asyncio.start_unix_server(serve, self._path)
@@ -53,11 +56,11 @@ class Engine:
 class Request:
     """One call on the engine; `wakes` counts how often it was told of something."""
 
-    def __init__(self, link: EngineLink) -> None:
+    def __init__(self, link: EngineLink, body: bytes = b"{}") -> None:
         self.wakes = -1
         self.flow = Flow(lambda error: pytest.fail(repr(error)))
         self.flow.start(self._count())
-        self.lease: EngineLease = link.submit(self.flow, "/chat/completions", b"{}")
+        self.lease: EngineLease = link.submit(self.flow, "/chat/completions", body)
 
     async def _count(self) -> None:
         while True:
@@ -178,5 +181,50 @@ async def test_a_state_that_cannot_serve_refuses(tmp_path: Path) -> None:
     assert failed.value.status == 503
     assert failed.value.retry_after
     assert link.open == {}
+    link.close()
+    engine.die()
+
+
+@on_loop
+async def test_a_call_that_no_context_holds_is_refused_and_harms_nobody(tmp_path: Path) -> None:
+    """A body beyond the engine's bound is 413 in words that name it; the calls beside it go on."""
+    engine, link = await connected(tmp_path / "s")
+    beside = Request(link)
+    for size in (enginelink._LONGEST + 1, 17 << 20, 65 << 20):
+        with pytest.raises(TooLarge, match=str(enginelink._LONGEST)) as caught:
+            Request(link, bytes(size))
+        assert caught.value.status == 413
+    largest = Request(link, bytes(enginelink._LONGEST))
+    await until(lambda: len(engine.heard) == 2)
+    assert list(link.open) == [beside.lease.id, largest.lease.id] == [1, 2]
+    assert beside.lease.failure is None
+    link.close()
+    engine.die()
+
+
+@on_loop
+async def test_an_engine_that_does_not_read_refuses_new_calls_only(tmp_path: Path) -> None:
+    """What it has been sent and not taken is bounded: the call that does not fit is 503, those before it stay and can
+    be cancelled, and when it reads again it is served again."""
+    engine, link = await connected(tmp_path / "s")
+    first = Request(link)
+    await until(lambda: engine.heard)
+    engine.reads.clear()
+    taken = [Request(link, bytes(1 << 20)) for _ in range(4)]
+    while link._link.has_room(1 << 20):
+        taken.append(Request(link, bytes(1 << 20)))
+    assert len(taken) < 20
+    with pytest.raises(Unavailable) as caught:
+        Request(link, bytes(1 << 20))
+    assert caught.value.retry_after
+    assert len(link.open) == 1 + len(taken)
+    for request in taken:
+        request.lease.abort()
+    engine.say(Head(1, 200, "a/b"), End(1))
+    await first.woken(1)
+    assert first.lease.complete
+    engine.reads.set()
+    await until(lambda: engine.heard[-1] == Cancel(taken[-1].lease.id))
+    Request(link)
     link.close()
     engine.die()

@@ -303,3 +303,22 @@ async def test_draining_closes_what_is_idle_and_lets_the_rest_finish() -> None:
     assert fresh.events == []
     desk.tick(0.2)
     assert fresh.events == ["close"]
+
+
+@on_loop
+async def test_a_body_behind_a_request_loses_nothing_of_itself() -> None:
+    """Its beginning came while another request ran, the rest before the connection turned to it: all of it arrives."""
+    desk = Desk()
+    desk.waits = True
+    client = desk.connect()
+    body = bytes(range(256)) * 1_200  # far more than is kept of later requests
+    second = post("/b", body)
+    client.receive(post("/a", b"x") + second[:1_000])
+    desk.waits = False
+    desk.let_go()
+    assert client.out == b"200 POST /a x\n"
+    client.receive(second[1_000:200_000])
+    await turn()
+    client.receive(second[200_000:])
+    await turn()
+    assert client.out == b"200 POST /a x\n200 POST /b " + body + b"\n"

@@ -122,7 +122,7 @@ async def test_a_body_that_was_held_back_does_not_hide_the_answer(tls: str | Non
         client = asyncio.create_task(apart(story))
         await until(lambda: desk.waiting)
         connection = desk.waiting[0]
-        await until(lambda: connection._incoming is not None and connection._incoming._paused)
+        await until(lambda: connection.incoming is not None and connection.incoming._paused)
         desk.let_go()
         assert await client == ANSWER
 
@@ -202,7 +202,7 @@ async def test_announcing_a_body_takes_no_memory() -> None:
             sock.sendall(post("/a", bytes(SPOOLED_FROM - 1))[:1_000])
             await until(lambda: desk.service.busy)
             connection = next(iter(desk.service.busy))
-            await until(lambda: connection._incoming is not None and connection._incoming.received)
-            memory = connection._incoming._memory  # type: ignore[union-attr]
+            await until(lambda: connection.incoming is not None and connection.incoming.received)
+            memory = connection.incoming._memory  # type: ignore[union-attr]
             assert isinstance(memory, bytearray)
             assert len(memory) <= 262_144 + 1_000

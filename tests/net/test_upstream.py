@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gzip
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from gateline.net.flow import Flow
 from gateline.net.lease import COLLECT, HIGH_WATER
 from gateline.net.pool import OriginPool
 from gateline.net.upstream import UpstreamConnection
-from tests.net.transport import FakeTransport, on_loop
+from tests.net.transport import FakeTransport, on_loop, until
 
 PROVIDER = Provider("up", "openai-compatible", "http", "127.0.0.1", 9)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -135,6 +136,10 @@ async def test_one_connection_carries_many_kinds_of_reply() -> None:
         line.ask()
 
 
+def failed(line: Line) -> bool:
+    return line.connection.failure is not None
+
+
 @pytest.mark.parametrize(
     ("wire", "says"),
     [
@@ -164,6 +169,7 @@ async def test_what_is_no_reply_fails_the_lease(wire: bytes, says: str) -> None:
     for size in (1_000, 65_536) if len(wire) > 1_000 else (1, 65_536):
         line = Line()
         line.receive(*[wire[at : at + size] for at in range(0, len(wire), size)])
+        await until(functools.partial(failed, line))  # a bomb takes a few turns of the loop
         failure = line.connection.failure
         assert isinstance(failure, UpstreamBroken)
         assert says in str(failure)

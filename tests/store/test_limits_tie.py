@@ -14,13 +14,12 @@ DEADLINE = 30.0
 
 
 class Race:
-    """Workers 0 and 1 of one machine. Each has announced its call before either looks at the other's: `both` is
-    reached between the announcement and the first look."""
+    """Workers 0 and 1 of one machine. Each has announced its call and seen the other's before either decides."""
 
     def __init__(self, folder: Path, *patience_ns: int) -> None:
         shared = mmap.mmap(-1, size(2))
         self.workers = [Limits(shared, place, 2, folder / "lock", patience_ns[place]) for place in range(2)]
-        self._both = threading.Barrier(2, timeout=DEADLINE)
+        self._announced, self._seen = (threading.Barrier(2, timeout=DEADLINE) for _ in range(2))
         self.allowed: dict[int, bool] = {}
 
     def run(self, limit: int) -> dict[int, bool]:
@@ -36,10 +35,11 @@ class Race:
         load = worker._load_calls
 
         def look(*where: Any) -> Any:
-            if worker._load_calls is look:
-                worker._load_calls = load  # only the first look waits
-                self._both.wait()
-            return load(*where)
+            worker._load_calls = load  # only after the first look the other is waited for
+            self._announced.wait()
+            seen = load(*where)
+            self._seen.wait()
+            return seen
 
         worker._load_calls = look
         self.allowed[place] = worker.admit(7, None, limit, 1_000 * SECOND).allowed

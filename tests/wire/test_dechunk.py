@@ -13,6 +13,7 @@ from tests.wire.readers import Parsed, dechunked
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 MANY = 1_000_000
+LAST = b"0\r\n\r\n"
 Outcome = tuple[bytes, bool, bytes] | str
 
 names = st.text("abcXYZ-", min_size=1, max_size=6)
@@ -115,8 +116,25 @@ def test_what_two_readers_could_read_in_two_ways_is_refused(wire: bytes) -> None
 
 def test_extensions_are_bounded_over_the_whole_body() -> None:
     """Many bytes of extensions for few bytes of body are refused, a few per chunk are not."""
-    assert outcome([b"1;abcdefgh\r\nx\r\n" * 5_000 + b"0\r\n\r\n"]) == (b"x" * 5_000, True, b"")
+    assert outcome([b"1;abcdefgh\r\nx\r\n" * 1_000 + b"0\r\n\r\n"]) == (b"x" * 1_000, True, b"")
     assert outcome([b"1;" + b"a" * 100 + b"\r\nx\r\n"] * 1_000) == "BadWire"
+
+
+@pytest.mark.parametrize("size", [1, 16, 63, 64, 65, 200])
+def test_chunks_are_bounded_by_what_is_in_them(size: int) -> None:
+    """1,024 chunks of any size are taken; beyond them, only as many as hold 64 bytes each on average."""
+    one = b"%x\r\n%b\r\n" % (size, b"x" * size)
+    assert outcome([one * 1_024 + LAST]) == (b"x" * size * 1_024, True, b"")
+    many = outcome([one * 70_000 + LAST], limit=100 * MANY)
+    assert many == ((b"x" * size * 70_000, True, b"") if size >= 64 else "BadWire")
+
+
+def test_a_large_chunk_pays_for_small_ones() -> None:
+    """What counts is the whole body so far, not the chunks in a row; the last chunk is none."""
+    large = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+    small = b"1\r\nx\r\n"
+    assert outcome([large + small * 2_047 + LAST]) == (b"x" * (65_536 + 2_047), True, b"")
+    assert outcome([large + small * 2_100]) == "BadWire"
 
 
 @pytest.mark.parametrize("wire", [b"b\r\n", b"5\r\nhello\r\n6\r\n", b"ffffffff\r\n"])

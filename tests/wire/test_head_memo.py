@@ -19,6 +19,13 @@ LINES = [
     b"Expect: 100-continue", b"X: content-length: 3",
 ]  # fmt: skip
 lines = st.lists(st.sampled_from(LINES), min_size=1, max_size=5)
+HOSTS, LENGTHS, OTHERS = LINES[:3], LINES[3:8], LINES[13:14] + LINES[15:]
+sound = st.builds(  # most of these are heads that pass
+    lambda host, length, others: [*others[:1], host, *length, *others[1:]],
+    st.sampled_from(HOSTS),
+    st.lists(st.sampled_from(LENGTHS), max_size=1),
+    st.lists(st.sampled_from(OTHERS), max_size=3, unique=True),
+)
 starts = st.sampled_from([b"POST /a HTTP/1.1", b"POST /b HTTP/1.1", b"GET /a HTTP/1.1", b"POST /a HTTP/1.0"])
 bodies = st.sampled_from([b"", b"hello", b"GET /", b"\r\n", b"5\r\n\r\n"])
 Verdict = tuple[RequestHead, int] | None
@@ -56,7 +63,7 @@ def wire(start: bytes, fields: list[bytes]) -> bytes:
     return b"\r\n".join([start, *fields, b"", b""])
 
 
-@given(starts, lines, starts, lines, bodies)
+@given(starts, sound, starts, lines, bodies)
 def test_a_match_is_what_a_parse_would_say(
     start: bytes, fields: list[bytes], start2: bytes, fields2: list[bytes], body: bytes
 ) -> None:
@@ -71,7 +78,7 @@ def test_a_match_is_what_a_parse_would_say(
     agrees(memo, wire(start2, fields2) + body)
 
 
-@given(starts, lines, st.data())
+@given(starts, sound, st.data())
 def test_a_head_that_is_nearly_the_same_is_judged_as_a_parse_judges_it(
     start: bytes, fields: list[bytes], draw: st.DataObject
 ) -> None:

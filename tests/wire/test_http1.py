@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateline.model.errors import BadRequest, BadWire, ExpectationFailed, GatewayError, HeadTooLarge, MethodNotAllowed
+from gateline.model.errors import BadRequest, BadWire, GatewayError, HeadTooLarge, MethodNotAllowed
 from gateline.wire.http1 import MAX_HEAD, HeadGuard, RequestHead, check_request_head
 
 HOST = (b"Host", b"gateline:8080")
@@ -173,7 +173,7 @@ def test_expectations() -> None:
     """`100-continue` is met on 1.1, ignored on 1.0; any other expectation fails."""
     assert check((b"Expect", b"100-Continue")).expect_continue
     assert not check((b"Expect", b"100-continue"), version="1.0").expect_continue
-    with pytest.raises(ExpectationFailed):
+    with pytest.raises(BadWire):
         check((b"Expect", b"200-ok"))
 
 

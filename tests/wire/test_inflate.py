@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import random
 import zlib
 
 import pytest
@@ -177,3 +178,42 @@ def test_the_limit_counts_decoded_bytes() -> None:
     with pytest.raises(CodingError):
         Inflater(b"gzip", len(data) - 1).feed(gzip.compress(data))
     assert Inflater(b"gzip", 0).feed(gzip.compress(b"")) == b""
+
+
+@given(members, st.integers(1, 9), st.integers(1, 40))
+def test_decoded_a_little_at_a_time_it_is_the_same(parts: list[tuple[bytes, bytes]], most: int, cut: int) -> None:
+    """`most` bytes a call and no more; while it waits nothing is finished, and an empty call gives the next ones."""
+    body, wire = b"".join(data for data, _ in parts), b"".join(gz for _, gz in parts)
+    inflater = Inflater(b"gzip")
+    found = b""
+    for at in range(0, len(wire), cut):
+        piece = inflater.feed(wire[at : at + cut], most)
+        while True:
+            assert len(piece) <= most
+            found += piece
+            if not inflater.waits:
+                break
+            assert not inflater.finished
+            piece = inflater.feed(b"", most)
+    assert (found, inflater.finished) == (body, True)
+
+
+def in_turns(wire: bytes, limit: int) -> tuple[int, bool]:
+    """How much comes out, 64 KiB a turn, and whether it was whole when it ended or was refused."""
+    inflater, out = Inflater(b"gzip", limit), 0
+    data = wire
+    while data or inflater.waits:
+        try:
+            out += len(inflater.feed(data, 65_536))
+        except CodingError:
+            break
+        data = b""
+    return out, inflater.finished
+
+
+@pytest.mark.parametrize("limit", [MIB, 2 * MIB, 3 * MIB - 1, 3 * MIB, 4 * MIB])
+def test_a_bomb_goes_off_a_little_at_a_time(limit: int) -> None:
+    """What comes out is counted over all calls, so the caps hold; the last byte that is allowed is."""
+    wire = gzip.compress(random.Random(1).randbytes(MIB) + bytes(2 * MIB), 1)
+    assert in_turns(wire, limit) == ((3 * MIB, True) if limit >= 3 * MIB else (limit // 65_536 * 65_536, False))
+    assert in_turns(gzip.compress(bytes(30 * MIB)), 40 * MIB)[0] < 7 * MIB  # out of proportion

@@ -62,3 +62,7 @@ def explain_failures(app: FastAPI) -> None:
     @app.exception_handler(StoreAway)
     def _away(_request: Request, _error: Exception) -> JSONResponse:
         return refusal(503, "the database cannot be reached now: try again")
+
+    @app.exception_handler(Exception)
+    def _broken(_request: Request, error: Exception) -> JSONResponse:
+        return refusal(500, f"the control process failed at this ({type(error).__name__}): see the server's log")

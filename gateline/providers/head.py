@@ -1,0 +1,29 @@
+"""The request head for an upstream, as far as it does not depend on the request. Knows a provider's row, no socket.
+
+Workers keep it ready for each target; the configuration's check makes it too, so that a provider which no request could
+be sent to is a mistake with a name there, and never meets a worker.
+"""
+
+from __future__ import annotations
+
+from gateline.model.call import Operation
+from gateline.model.snapshot import Provider
+from gateline.providers.table import authorization, request_target
+from gateline.wire.http1_write import request_head
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_AGENT = b"User-Agent: gateline\r\n"
+
+
+def host_of(provider: Provider) -> str:
+    """What the Host header says: with the port where that is not the scheme's own."""
+    host = f"[{provider.host}]" if ":" in provider.host else provider.host
+    return host if provider.port == _DEFAULT_PORTS[provider.scheme] else f"{host}:{provider.port}"
+
+
+def upstream_head(provider: Provider, operation: Operation) -> bytes:
+    """Up to where further header lines go. Raises ValueError when the provider's host, path or key cannot stand in a
+    head; the message shows none of them."""
+    host = host_of(provider).encode()
+    lines = authorization(provider) + _AGENT
+    return request_head(b"POST", request_target(provider, operation), host, lines=lines)[:-2]
