@@ -2,93 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import gzip
-from dataclasses import dataclass, field
 
 import pytest
 
 from gateline.model.errors import UpstreamBroken, UpstreamError, UpstreamUnreachable
-from gateline.model.snapshot import Provider
-from gateline.net.clock import Clock
-from gateline.net.connect import Connector
-from gateline.net.egress import EgressPolicy
-from gateline.net.flow import Flow
 from gateline.net.lease import COLLECT, HIGH_WATER
-from gateline.net.pool import OriginPool
-from gateline.net.upstream import UpstreamConnection
-from tests.net.transport import FakeTransport, on_loop, until
-
-PROVIDER = Provider("up", "openai-compatible", "http", "127.0.0.1", 9)
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-EARLY = b"HTTP/1.1 103 Early Hints\r\nContent-Type: text/event-stream\r\nLink: x\r\n\r\n"
-
-
-def reply(body: bytes, *lines: str, status: str = "200 OK") -> bytes:
-    head = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}", *lines, "", ""]
-    return "\r\n".join(head).encode() + body
-
-
-def chunked(*chunks: bytes, kind: str = "application/json", trailers: str = "") -> bytes:
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-    wire = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
-    return head + wire + b"0\r\n" + trailers.encode() + b"\r\n"
-
-
-def ended(body: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + body
-
-
-def make_pool() -> OriginPool:
-    clock = Clock()
-    clock.now = 1_000.0
-    return OriginPool(PROVIDER, Connector(asyncio.get_running_loop(), EgressPolicy()), clock)
-
-
-@dataclass
-class Line:
-    """One pooled connection and the request that holds it. `wakes` counts how often the request was told."""
-
-    pool: OriginPool = field(default_factory=make_pool)
-    wakes: int = -1
-
-    def __post_init__(self) -> None:
-        self.connection = UpstreamConnection(self.pool)
-        self.transport = FakeTransport(self.connection)
-        self.ask()
-
-    def ask(self) -> None:
-        """A request takes the connection."""
-        self.pool.busy += 1
-        self.connection.leased = True
-        self.flow = Flow(lambda error: pytest.fail(repr(error)))
-        self.flow.start(self._count())
-        self.connection.send(self.flow, [b"POST / HTTP/1.1\r\n\r\n"])
-
-    async def _count(self) -> None:
-        while True:
-            self.wakes += 1
-            await Flow.park()
-
-    def receive(self, *reads: bytes) -> None:
-        for read in reads:
-            if not self.transport.is_closing():
-                self.transport.receive(read)
-
-    def lose(self, error: Exception | None = None) -> None:
-        self.transport.end(error)
-
-    @property
-    def is_pooled(self) -> bool:
-        return self.connection in self.pool.idle and not self.transport.is_closing()
-
-    def outcome(self) -> tuple[int, bytes, bytes, str]:
-        connection = self.connection
-        failure = type(connection.failure).__name__ if connection.failure else ""
-        assert connection.complete == (not failure)
-        return connection.status, connection.take(), connection.lines, failure
-
+from tests.net.line import CONTINUE, EARLY, Line, chunked, ended, failed, reply
+from tests.net.transport import on_loop, until
 
 TYPE = b"content-type: application/json\r\n"
 WHOLE = [
@@ -134,10 +56,6 @@ async def test_one_connection_carries_many_kinds_of_reply() -> None:
         assert line.pool.take() is line.connection
         line.pool.forget(line.connection)
         line.ask()
-
-
-def failed(line: Line) -> bool:
-    return line.connection.failure is not None
 
 
 @pytest.mark.parametrize(
@@ -338,111 +256,6 @@ async def test_streams_are_told_of_at_every_arrival() -> None:
     line.connection.take()
     line.connection.resume()
     assert not line.transport.is_paused
-
-
-EVENTS = [b"data: %d\n\n" % number for number in range(1, 5)]
-TAPPED = [
-    chunked(*EVENTS, kind="text/event-stream"),
-    chunked(*EVENTS, kind="text/event-stream", trailers="x: y\r\n"),
-    chunked(*[event.replace(b"\n", b"\r\n") for event in EVENTS], kind="text/event-stream"),
-    chunked(b"\r\n\r\n", b"\r\n", *EVENTS, b"1\r\na\r\n", kind="text/event-stream"),
-    chunked(b"data: " + b"x" * 18 + b"\n\n", *EVENTS, kind="text/event-stream").replace(b"1a\r\n", b"001A;a=b\r\n"),
-    chunked(b"data: " + b"x" * 18 + b"\n\n", *EVENTS, kind="text/event-stream").replace(b"1a\r\n", b"1A\r\n"),
-]
-
-
-class Tap:
-    """Reads a stream as a stage does that wants each piece in the callback that brings it."""
-
-    def __init__(self, line: Line) -> None:
-        self.line = line
-        self.pieces: list[bytes] = []
-        self.direct = 0
-        self.set()
-
-    def set(self) -> None:
-        line = self.line.connection
-        self.pieces.append(line.take())
-        line.tap = self.arrive if line.is_stream and not line.complete and line.failure is None else None
-
-    def arrive(self, piece: bytes) -> None:
-        assert not self.line.connection.size, "older bytes wait to be taken"
-        self.direct += 1
-        self.pieces.append(piece)
-
-    def receive(self, *reads: bytes) -> None:
-        for read in reads:
-            self.line.receive(read)
-            self.set()
-
-
-@pytest.mark.parametrize("wire", TAPPED)
-@on_loop
-async def test_a_tapped_stream_is_the_same_however_it_is_cut(wire: bytes) -> None:
-    """Whole chunks go straight to the tap, all else through the parser: the body is the same for every pair of cuts,
-    and the connection is in a state to carry the next reply, of another framing."""
-    whole = Line()
-    whole.receive(wire)
-    body = whole.connection.take()
-    cuts = [[wire[at : at + 1] for at in range(len(wire))]]
-    cuts += [
-        [wire[:one], wire[one:two], wire[two:]] for one in range(60, len(wire)) for two in range(one, len(wire), 5)
-    ]
-    for reads in cuts:
-        line = Line()
-        tap = Tap(line)
-        tap.receive(*filter(None, reads))
-        assert b"".join(tap.pieces) == body
-        assert line.connection.complete
-        line.connection.release()
-        assert line.is_pooled
-    assert line.pool.take() is line.connection
-    line.ask()
-    tap = Tap(line)
-    other = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 22\r\n\r\n"
-    tap.receive(other, b"3\r\n123\r\n", b"3\r\n123\r\n", b"3\r\n1\r\n")
-    assert b"".join(tap.pieces) == b"3\r\n123\r\n3\r\n123\r\n3\r\n1\r\n"
-    assert (tap.direct, line.connection.complete) == (0, True)
-
-
-@on_loop
-async def test_chunks_that_come_whole_go_straight_to_the_tap() -> None:
-    """One read, one chunk, one piece, without a wake; a size is learned from the first chunk that has it."""
-    line = Line()
-    tap = Tap(line)
-    head, _, _ = TAPPED[0].partition(b"\r\n\r\n")
-    tap.receive(head + b"\r\n\r\n", *[b"9\r\n%b\r\n" % event for event in EVENTS])
-    assert tap.direct >= len(EVENTS) - 1
-    wakes = line.wakes
-    tap.receive(b"9\r\ndata: 5\n\n\r\n")
-    assert line.wakes == wakes
-
-
-@pytest.mark.parametrize(
-    "wrong", [b"9\r\ndata: 1\n\nX\r\n", b"8\r\ndata: 1\n\n\r\n", b"+9\r\ndata: 1\n\n\r\n", b"\r\n", b"g\r\n"]
-)
-@on_loop
-async def test_a_wrong_chunk_behind_right_ones_fails_the_stream(wrong: bytes) -> None:
-    """What passes by the parser is no looser than it: a chunk that is not what its size says ends the lease."""
-    line = Line()
-    tap = Tap(line)
-    head, _, _ = TAPPED[0].partition(b"\r\n\r\n")
-    tap.receive(head + b"\r\n\r\n", *[b"9\r\n%b\r\n" % event for event in EVENTS], wrong)
-    assert isinstance(line.connection.failure, UpstreamBroken)
-
-
-@on_loop
-async def test_a_coded_stream_is_not_tapped() -> None:
-    """Pieces of a coded stream are decoded, never passed as they are."""
-    line = Line()
-    tap = Tap(line)
-    coded = gzip.compress(b"".join(EVENTS))
-    kind, coding = b"Content-Type: text/event-stream\r\n", b"Content-Encoding: gzip\r\n"
-    head = b"HTTP/1.1 200 OK\r\n" + kind + coding + b"Transfer-Encoding: chunked\r\n"
-    reads = [b"1\r\n%b\r\n" % coded[at : at + 1] for at in range(len(coded))]
-    tap.receive(head + b"\r\n", *reads, b"0\r\n\r\n")
-    assert (b"".join(tap.pieces), tap.direct) == (b"".join(EVENTS), 0)
-    assert line.connection.complete
 
 
 @on_loop
