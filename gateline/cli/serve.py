@@ -30,11 +30,11 @@ def serve(
 
     folder = DataDir(data_dir or default_data_dir())
     path = config.absolute() if config else None
-    if folder.is_in_use:  # said before the running gateway's snapshot is written over
-        typer.echo(f"gateline: another gateway uses {folder.root}: stop it, or name another --data-dir", err=True)
-        raise typer.Exit(1)
     try:
         folder.create()
+        if folder.is_in_use:  # said before the running gateway's snapshot is written over
+            typer.echo(f"gateline: another gateway uses {folder.root}: stop it, or name another --data-dir", err=True)
+            raise typer.Exit(1)
         loaded = load(path)
         snapshot = snapshot_for_start(path, folder)
     except ConfigMistakes as error:

@@ -60,10 +60,10 @@ class DataDir:
         try:
             with self.supervisor_lock.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
         except BlockingIOError:
             return True
-        except OSError:  # no such place, or one that nothing can be in
-            return False
         return False
 
     def _run_dir(self) -> Path:

@@ -192,7 +192,8 @@ def test_a_drain_finishes_what_runs(gate: Gate, upstream: Upstream) -> None:
 
 def test_a_drain_under_load_fails_no_request(gate: Gate, upstream: Upstream) -> None:
     """Clients that ask all the time: each gets its answer, then is told that the connection ends. No answer that was
-    begun is cut off, and no new connection is taken in vain: at most a kept one closes as the next request leaves."""
+    begun is cut off, and no new connection is taken in vain: at most a kept one closes as the next request leaves, once
+    a worker, since who loses it to one may find the other just before that ends too."""
     with Load(gate.port, gate.token) as load:
         load.more(50)
         gate.signal(signal.SIGTERM)
@@ -202,7 +203,7 @@ def test_a_drain_under_load_fails_no_request(gate: Gate, upstream: Upstream) -> 
     assert {answer.status for answer in load.answers} == {200}
     for tally in load.tallies:
         unmet = [(last, told) for last, told in tally.failures if "ConnectionRefusedError" not in told]
-        assert len(unmet) <= 1, unmet
+        assert len(unmet) <= 2, unmet
         assert all(last for last, _ in unmet), "a connection that had carried nothing was ended"
         assert all("unread" not in told or told.endswith("unread: b''") for _, told in unmet), unmet
     rows = {row["id"]: row for row in gate.records()}
