@@ -98,7 +98,7 @@ class Crew:
         return True
 
     def restarted(self, child: Child) -> None:
-        if child in self.children:
+        if child in self.children and child.is_running:  # else its fork failed, and it is tried again
             self._tell("worker_started", worker=self.children.index(child))
 
     def _fill(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -23,11 +24,17 @@ class Hall:
         self.data_dir = DataDir(folder)
         self.data_dir.create()
         self.events: list[Event] = []
+        self.cannot_start = False
         self.crew = Crew(size, self._spawner, self.data_dir, Complaints("supervisor", 0), self._tell)
         self.crew.start()
 
     def _spawner(self, _place: int) -> Callable[[], int]:
-        return lambda: os.posix_spawn("/bin/sleep", ["sleep", "600"], {})
+        def spawn() -> int:
+            if self.cannot_start:
+                raise OSError(errno.EAGAIN, "no process to be had")
+            return os.posix_spawn("/bin/sleep", ["sleep", "600"], {})
+
+        return spawn
 
     def _tell(self, event: str, *, worker: int) -> None:
         self.events.append((event, worker))
@@ -80,6 +87,15 @@ def test_who_leaves_has_its_successor_beside_it(halls: Callable[[int], Hall]) ->
     hall.crew.leaves(2)
     assert [*hall.crew.alive] == [0, 1, 2]
     assert hall.events == [("worker_started", 2), ("worker_left", 0), ("worker_started", 0)]
+
+
+def test_a_successor_that_cannot_be_started_is_not_told_of(halls: Callable[[int], Hall]) -> None:
+    """Whoever waits for all workers would wait for one that is not there."""
+    hall = halls(2)
+    hall.cannot_start = True
+    hall.crew.leaves(0)
+    assert [*hall.crew.alive] == [0, 1]
+    assert hall.events == []
 
 
 def test_a_second_that_leaves_waits_for_a_place(halls: Callable[[int], Hall]) -> None:
