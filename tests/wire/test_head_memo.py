@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import httptools
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateline.model.errors import GatewayError
 from gateline.wire.head_memo import HeadMemo
-from gateline.wire.http1 import HeadGuard, RequestHead, check_request_head
+from gateline.wire.http1 import HeadGuard, RequestHead
+from gateline.wire.http1_read import read_request_head
 
 LINES = [
     b"Host: a", b"host: a", b"Host: b", b"Content-Length: 5", b"content-length:7", b"CONTENT-LENGTH: \t 07",
@@ -31,30 +31,14 @@ bodies = st.sampled_from([b"", b"hello", b"GET /", b"\r\n", b"5\r\n\r\n"])
 Verdict = tuple[RequestHead, int] | None
 
 
-class Collected:
-    def __init__(self) -> None:
-        self.url = b""
-        self.headers: list[tuple[bytes, bytes]] = []
-
-    def on_url(self, url: bytes) -> None:
-        self.url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name, value))
-
-
 def parse(data: bytes) -> Verdict:
     """The checked head at the start of `data` and where its body begins; None when it is refused or not whole."""
-    collected = Collected()
-    parser = httptools.HttpRequestParser(collected)
     try:
         found = HeadGuard().feed(data)
         if found is None:
             return None
-        parser.feed_data(found[0])
-        version = parser.get_http_version()
-        head = check_request_head(parser.get_method(), collected.url, version, collected.headers)
-    except (GatewayError, httptools.HttpParserError):
+        head = read_request_head(found[0], 100)
+    except GatewayError:
         return None
     return head, len(data) - len(found[1])
 
