@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from gateline.formats.openai_call import read_call, write_body
-from gateline.formats.openai_stream import StreamCodec
-from gateline.formats.openai_usage import read_usage, usage_in_tail
+from gateline.formats.call import read_call, write_body
+from gateline.formats.openai.usage import read_usage, usage_in_tail
+from gateline.formats.openai.watch import StreamCodec
 from gateline.wire.header_policy import filter_request_headers, filter_response_headers
 from gateline.wire.http1 import HeadGuard, check_request_head
 from gateline.wire.http1_write import request_head, response_head

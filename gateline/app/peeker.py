@@ -17,7 +17,7 @@ from typing import cast
 
 import msgspec
 
-from gateline.formats.openai_call import read_call
+from gateline.formats.call import read_call
 from gateline.model.call import Operation
 from gateline.model.errors import BadRequest
 from gateline.model.peek import FromPeeker, Peek, Peeked, Unreadable

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from time import monotonic_ns
 
-from gateline.formats.openai_error import write_error, write_stream_error
+from gateline.formats.openai.error import write_error, write_stream_error
 from gateline.gateway.cors import cors_lines
 from gateline.gateway.facts import Facts
 from gateline.gateway.router import ModelRoute, Router, TargetRoute

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 
-from gateline.formats.openai_error import write_error
+from gateline.formats.openai.error import write_error
 from gateline.gateway.cors import cors_lines
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.facts import Asked, Facts

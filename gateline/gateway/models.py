@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from gateline.formats.openai_models import model_object, models_page
+from gateline.formats.openai.models import model_object, models_page
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.plan import may_use
 from gateline.model.errors import ModelNotFound

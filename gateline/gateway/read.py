@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 from msgspec import Raw
 
-from gateline.formats.openai_call import read_call
+from gateline.formats.call import read_call
 from gateline.gateway.exchange import Exchange
 from gateline.model.call import Call, Operation
 from gateline.model.errors import BadRequest, TooLarge, Unavailable, UnsupportedCoding

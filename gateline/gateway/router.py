@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from gateline.formats.openai_models import Status
+from gateline.formats.openai.models import Status
 from gateline.gateway.tally import Tallies, Tally
 from gateline.model.call import Operation
 from gateline.model.snapshot import DEFAULT_TENANT, Model, Provider, Snapshot, Target

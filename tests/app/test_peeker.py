@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateline.app.peeker import look
-from gateline.formats.openai_call import read_call
+from gateline.formats.call import read_call
 from gateline.model.errors import BadRequest
 from gateline.model.peek import Peek, Peeked, Unreadable
 from gateline.net.flow import Flow

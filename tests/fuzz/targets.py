@@ -12,10 +12,10 @@ from collections.abc import Callable
 import httptools
 import msgspec
 
-from gateline.formats.openai_call import read_call, write_body, write_body_parts
-from gateline.formats.openai_error import read_error
-from gateline.formats.openai_stream import StreamCodec
-from gateline.formats.openai_usage import read_usage, usage_in_tail
+from gateline.formats.call import read_call, write_body, write_body_parts
+from gateline.formats.openai.error import read_error
+from gateline.formats.openai.usage import read_usage, usage_in_tail
+from gateline.formats.openai.watch import StreamCodec
 from gateline.model.errors import BadRequest, GatewayError
 from gateline.wire.head_memo import HeadMemo
 from gateline.wire.http1 import HeadGuard, RequestHead, check_request_head

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import CompletionUsage
 
-from gateline.formats.openai_usage import is_json_object, read_usage, usage_in_tail, usage_of_reply
+from gateline.formats.openai.usage import is_json_object, read_usage, usage_in_tail, usage_of_reply
 from gateline.model.usage import PRICE_SCALE, Price, Usage, cost
 
 USAGE: dict[str, Any] = {

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
 
-from gateline.formats.openai_stream import DONE, StreamCodec
+from gateline.formats.openai.watch import DONE, StreamCodec
 from gateline.model.errors import UpstreamBroken
 from gateline.model.usage import Usage
 from gateline.wire.sse import EventSplitter, event_data, write_event

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateline.formats.openai_stencil import stencil_of
+from gateline.formats.openai.stencil import stencil_of
 
 EVENT = b'data: {"choices":[{"delta":{"content":"a"}}],"usage":null}\n\n'
 RELAYED = EVENT.replace(b',"usage":null', b"")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateline.formats.openai_call import read_call, write_body, write_body_parts
+from gateline.formats.call import read_call, write_body, write_body_parts
 from gateline.model.call import Operation
 from gateline.model.errors import BadRequest
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.shared import ErrorObject
 
-from gateline.formats.openai_error import (
+from gateline.formats.openai.error import (
     explain,
     read_error,
     reported_error,

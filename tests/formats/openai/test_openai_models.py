@@ -5,7 +5,7 @@ import json
 from openai.pagination import SyncPage
 from openai.types import Model as VendorModel
 
-from gateline.formats.openai_models import model_object, models_page
+from gateline.formats.openai.models import model_object, models_page
 from gateline.model.snapshot import Model
 
 

@@ -15,9 +15,9 @@ from typing import Any, NoReturn
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from gateline.formats.openai_error import explain
-from gateline.formats.openai_stencil import Stencil, stencil_of
-from gateline.formats.openai_usage import UsageObject, read_usage
+from gateline.formats.openai.error import explain
+from gateline.formats.openai.stencil import Stencil, stencil_of
+from gateline.formats.openai.usage import UsageObject, read_usage
 from gateline.model.errors import UpstreamBroken, UpstreamError
 from gateline.model.usage import Usage
 from gateline.wire.sse import MAX_EVENT, EventSplitter, event_data, event_name, plain_data, write_event

@@ -1,0 +1,1 @@
+"""OpenAI's formats: chat completions, completions, embeddings and the lists beside them."""
