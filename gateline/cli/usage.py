@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from gateline.store.datadir import DataDir
 
 _ID_WIDTH = 24  # of a key's id, which is of no use when it is cut
+_PARTS = (  # shown where some call had any
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "input_audio_tokens",
+    "output_audio_tokens",
+    "input_image_tokens",
+    "output_image_tokens",
+)
 _ASK_SECONDS = 30.0  # the server imports the journals first: after a burst that takes its time
 
 
@@ -110,11 +118,12 @@ def _print_table(rows: list[dict[str, Any]], by: str) -> None:
     if not rows:
         print("no calls in that time")
         return
-    counted = ("requests", "errors", "input", "output", "cached", "reasoning", "cost")
-    table = Table(Column(by, no_wrap=True, min_width=_ID_WIDTH if by == "key" else None), *counted)
+    counts = ("requests", "errors", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+    counts += tuple(part for part in _PARTS if any(row[part] for row in rows))
+    heads = (count.removesuffix("_tokens").replace("_", " ") for count in counts)
+    table = Table(Column(by, no_wrap=True, min_width=_ID_WIDTH if by == "key" else None), *heads, "cost")
     for column in table.columns[1:]:
         column.justify = "right"
-    counts = ("requests", "errors", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
     for row in rows:
         name = row["name"]  # came in over the network: no markup, no control characters
         # No name: refused before anybody read which model was meant.

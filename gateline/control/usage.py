@@ -19,6 +19,19 @@ _COLUMN: Final[dict[By, InstrumentedAttribute[str]]] = {
     "key": CallerRow.key_id,
     "tenant": CallerRow.tenant,
 }
+_SUMMED: Final[tuple[InstrumentedAttribute[int | None], ...]] = (
+    CallRow.input_tokens,
+    CallRow.output_tokens,
+    CallRow.cached_tokens,
+    CallRow.reasoning_tokens,
+    CallRow.cost,
+    CallRow.cache_write_tokens,
+    CallRow.cache_write_1h_tokens,
+    CallRow.input_audio_tokens,
+    CallRow.output_audio_tokens,
+    CallRow.input_image_tokens,
+    CallRow.output_image_tokens,
+)
 
 
 class Total(msgspec.Struct, frozen=True):
@@ -38,6 +51,12 @@ class Total(msgspec.Struct, frozen=True):
     cost: int
     unpriced: int
     unmetered: int
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    input_audio_tokens: int = 0
+    output_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    output_image_tokens: int = 0
 
 
 def since_of(text: str | None, now: int | None = None) -> int | None:
@@ -54,11 +73,12 @@ def totals(engine: Engine, since: int | None, by: By) -> list[Total]:
     """Groups of the records that finished at or after `since` (UTC nanoseconds; None: all), the most asked first."""
     sums = _sums(since).subquery()
     name = _COLUMN[by]
-    added = [func.sum(column) for column in sums.c if column.name not in {"kind", "caller"}]
-    requests, errors = added[0], func.sum(case((KindRow.error != "", sums.c.requests), else_=0))
-    unmetered = func.sum(case((KindRow.usage_source == "none", sums.c.tried), else_=0))
+    added = {column.name: func.sum(column) for column in sums.c if column.name not in {"kind", "caller"}}
+    requests = added["requests"]
+    added["errors"] = func.sum(case((KindRow.error != "", sums.c.requests), else_=0))
+    added["unmetered"] = func.sum(case((KindRow.usage_source == "none", sums.c.tried), else_=0))
     query = (
-        select(name, requests, errors, *added[1:-1], unmetered)
+        select(name, *(added[field] for field in Total.__struct_fields__[1:]))
         .join_from(sums, KindRow, KindRow.id == sums.c.kind)
         .join(CallerRow, CallerRow.id == sums.c.caller)
         .group_by(name)
@@ -70,18 +90,14 @@ def totals(engine: Engine, since: int | None, by: By) -> list[Total]:
 
 def _sums(since: int | None) -> Select[Any]:
     """Sums of the calls by the numbers of their kind and caller, which costs less than by their names: those are then
-    looked at once a group. `tried`, the last column, counts the calls of which a target was asked."""
+    looked at once a group. `tried` counts the calls of which a target was asked."""
     # A call that was refused before any target was asked consumed nothing and cost nothing: that is known.
     tried = or_(CallRow.attempts.is_(None), CallRow.attempts != "[]")
     query = select(
         CallRow.kind,
         CallRow.caller,
         func.count().label("requests"),
-        _sum(CallRow.input_tokens),
-        _sum(CallRow.output_tokens),
-        _sum(CallRow.cached_tokens),
-        _sum(CallRow.reasoning_tokens),
-        _sum(CallRow.cost),
+        *(_sum(column) for column in _SUMMED),
         _count(and_(CallRow.cost.is_(None), tried)).label("unpriced"),
         _count(tried).label("tried"),
     )

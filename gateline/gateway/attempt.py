@@ -8,7 +8,7 @@ from time import monotonic, monotonic_ns
 import msgspec
 
 from gateline.formats.call import write_body, write_body_parts
-from gateline.formats.openai.error import read_error, retry_after
+from gateline.formats.vendor_error import read_error, retry_after
 from gateline.formats.redact import redact
 from gateline.gateway.exchange import ClientGone, Exchange
 from gateline.gateway.plan import targets

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from time import monotonic_ns
 
-from gateline.formats.openai.error import reported_error
+from gateline.formats.vendor_error import reported_error
 from gateline.formats.openai.usage import is_json_object, usage_in_tail, usage_of_reply
 from gateline.formats.openai.watch import StreamCodec
 from gateline.gateway.exchange import Exchange

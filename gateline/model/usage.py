@@ -10,13 +10,23 @@ UsageSource = Literal["provider", "estimated", "none"]
 
 
 class Usage(msgspec.Struct, frozen=True, array_like=True):
-    """Tokens as the upstream counts them. `cached` is the part of `input` read from the vendor's prompt cache;
-    `reasoning` is the part of `output` the client may never see."""
+    """Tokens as the upstream counts them. `input` and `output` are totals; every other count is a part of one of them.
+
+    Of `input`: `cached` was read from the vendor's prompt cache, `cache_write` was written to it, `cache_write_1h` (of
+    `cache_write`) to live an hour there, `input_audio` and `input_image` came as sound and pictures. Of `output`:
+    `reasoning` the client may never see, `output_audio` and `output_image` are sound and pictures.
+    """
 
     input: int = 0
     output: int = 0
     cached: int = 0
     reasoning: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
+    input_audio: int = 0
+    output_audio: int = 0
+    input_image: int = 0
+    output_image: int = 0
 
 
 class PriceTier(msgspec.Struct, frozen=True, array_like=True):

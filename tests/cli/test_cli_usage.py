@@ -35,6 +35,12 @@ ROW = {
     "cost": 1_500,
     "unpriced": 0,
     "unmetered": 0,
+    "cache_write_tokens": 0,
+    "cache_write_1h_tokens": 0,
+    "input_audio_tokens": 0,
+    "output_audio_tokens": 0,
+    "input_image_tokens": 0,
+    "output_image_tokens": 0,
 }
 
 

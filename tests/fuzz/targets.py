@@ -13,7 +13,7 @@ import httptools
 import msgspec
 
 from gateline.formats.call import read_call, write_body, write_body_parts
-from gateline.formats.openai.error import read_error
+from gateline.formats.vendor_error import read_error
 from gateline.formats.openai.usage import read_usage, usage_in_tail
 from gateline.formats.openai.watch import StreamCodec
 from gateline.model.errors import BadRequest, GatewayError

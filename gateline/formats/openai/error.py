@@ -1,48 +1,14 @@
-"""OpenAI's error object, both ways: ours as bytes for the client, an upstream's as something to decide on.
-
-An upstream's message goes on to the client, because it says what is wrong with the call; but vendors echo credentials
-in it, so whatever looks like one, or is the one we sent, is cut out first.
-"""
+"""OpenAI's error object: ours as bytes for the client."""
 
 from __future__ import annotations
 
-import email.utils
-import math
-import time
-from collections.abc import Iterable
-
 import msgspec
 
-from gateline.formats.redact import redact
+from gateline.formats.vendor_error import writable
 from gateline.model.errors import GatewayError
 from gateline.wire.sse import write_event
 
-_MESSAGE = 4096  # characters of an upstream's message that are kept
-_READ = 65_536  # characters of either that are looked at
-_LONGEST_KEY = 4096  # characters of a credential, tokens included
-_LABEL = 128  # characters of its type, code and param
-_MAX_WAIT = 24 * 3600.0  # an upstream that asks for more waiting than this is not believed
-_ERROR_KEY = b'"error"'
 _encode = msgspec.json.Encoder().encode
-
-
-class ErrorDetail(msgspec.Struct):
-    """An upstream's error, safe to show. `status` is the upstream's, `retry_after` is in seconds."""
-
-    status: int
-    message: str
-    type: str | None = None
-    code: str | None = None
-    param: str | None = None
-    retry_after: float | None = None
-
-
-class _Reported(msgspec.Struct):
-    error: msgspec.Raw = msgspec.Raw(b"null")
-
-
-_UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-_decode_reported = msgspec.json.Decoder(_Reported).decode
 
 
 class _Object(msgspec.Struct):
@@ -61,105 +27,11 @@ def write_error(error: GatewayError, request_id: str = "") -> bytes:
     message = str(error)
     if request_id and error.status >= 500:
         message = f"{message} (request id {request_id})"
-    return _encode(_Envelope(_Object(_text(message), error.type, error.param and _text(error.param), error.reason)))
+    return _encode(
+        _Envelope(_Object(writable(message), error.type, error.param and writable(error.param), error.reason))
+    )
 
 
 def write_stream_error(error: GatewayError, request_id: str = "") -> bytes:
     """One event that ends a broken stream. No `[DONE]` may follow it: that would say the answer is whole."""
     return write_event(write_error(error, request_id))
-
-
-def read_error(
-    status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, *, secret: str = "", now: float | None = None
-) -> ErrorDetail:
-    """What an upstream's failed reply says. `secret` is the credential that was sent: it is cut out wherever echoed.
-
-    Understands `{"error": {...}}`, `{"error": "..."}`, `{"message"|"detail": "..."}` and plain text. `now` is the
-    time in seconds since the epoch that an HTTP date in Retry-After is compared with.
-    """
-    detail = ErrorDetail(status, f"the upstream answered {status}", retry_after=retry_after(headers, now=now))
-    try:
-        found = msgspec.json.decode(body)
-    except _UNREAD:
-        return detail  # HTML of some proxy in between: nothing a client could use
-    _explain(detail, found, secret)
-    return detail
-
-
-def reported_error(body: bytes, *, secret: str = "") -> ErrorDetail | None:
-    """What a whole reply of status 200 says went wrong: some vendors answer so. None when it has no error in it."""
-    if body.find(_ERROR_KEY) < 0:
-        return None
-    try:
-        raw = _decode_reported(body).error  # the rest of a reply that only mentions the word is skipped, not built
-        found = {} if len(raw) > _READ else msgspec.json.decode(raw)
-    except _UNREAD:
-        return None
-    if found is None:
-        return None
-    return explain({"error": found}, 502, secret=secret)
-
-
-def explain(found: object, status: int, *, secret: str = "") -> ErrorDetail:
-    """The same for an error that was decoded already, such as one inside a stream."""
-    detail = ErrorDetail(status, "the upstream reported an error")
-    _explain(detail, found, secret)
-    return detail
-
-
-def retry_after(headers: Iterable[tuple[bytes, bytes]], *, now: float | None = None) -> float | None:
-    """Seconds to wait, from `retry-after-ms`, `x-ms-retry-after-ms` or `retry-after` (seconds or an HTTP date)."""
-    fields = {name.lower(): value for name, value in headers if len(name) <= 19}
-    for name in (b"retry-after-ms", b"x-ms-retry-after-ms"):
-        wait = _number(fields.get(name, b""))
-        if wait is not None:
-            return min(wait / 1000, _MAX_WAIT)
-    value = fields.get(b"retry-after", b"")
-    wait = _number(value)
-    if wait is None and value:
-        try:
-            moment = email.utils.parsedate_to_datetime(value.decode("ascii")).timestamp()
-        except (ValueError, OverflowError):
-            return None
-        wait = max(moment - (time.time() if now is None else now), 0.0)
-    return None if wait is None else min(wait, _MAX_WAIT)
-
-
-def _explain(detail: ErrorDetail, found: object, secret: str) -> None:
-    if isinstance(found, dict):
-        inner = found.get("error", found)
-        if isinstance(inner, dict):
-            found = inner
-            detail.type = _label(found.get("type"), secret)
-            detail.code = _label(found.get("code"), secret)
-            detail.param = _label(found.get("param"), secret)
-            inner = found.get("message", found.get("detail"))
-        if isinstance(inner, str) and inner.strip():
-            detail.message = _shown(inner, _MESSAGE, secret)
-
-
-def _label(value: object, secret: str) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        return None
-    return _shown(str(value), _LABEL, secret)
-
-
-def _shown(text: str, length: int, secret: str) -> str:
-    """At most `length` characters of `text`, clean of credentials. Cut last: of a credential that lies across the cut,
-    half would look like none."""
-    if len(text) > _READ:
-        text = text[: _READ - max(len(secret), _LONGEST_KEY)]
-    return _text(redact(text, secret)[:length])
-
-
-def _number(value: bytes) -> float | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
-
-
-def _text(text: str) -> str:
-    """Lone surrogates cannot be written as UTF-8."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -15,10 +15,11 @@ from typing import Any, NoReturn
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from gateline.formats.openai.error import explain
+from gateline.formats.openai.error import write_stream_error
 from gateline.formats.openai.stencil import Stencil, stencil_of
 from gateline.formats.openai.usage import UsageObject, read_usage
-from gateline.model.errors import UpstreamBroken, UpstreamError
+from gateline.formats.vendor_error import explain
+from gateline.model.errors import GatewayError, UpstreamBroken, UpstreamError
 from gateline.model.usage import Usage
 from gateline.wire.sse import MAX_EVENT, EventSplitter, event_data, event_name, plain_data, write_event
 
@@ -182,6 +183,10 @@ class StreamCodec:
             else:
                 self.error = UpstreamBroken("the upstream's stream broke off before its end")
         return None if self.error is None else str(self.error)
+
+    def fail(self, error: GatewayError, request_id: str) -> bytes:
+        """One event that ends a broken stream. No `[DONE]` may follow it: that would say the answer is whole."""
+        return write_stream_error(error, request_id)
 
     def _event(self, event: bytes) -> bytes:
         data = plain_data(event)

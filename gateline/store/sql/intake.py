@@ -18,7 +18,8 @@ _MOST_KNOWN: Final = 65_536  # rows of the two dictionaries kept in memory, each
 _KIND: Final = tuple(column.name for column in KindRow.__table__.columns if column.name != "id")
 _CALLER: Final = tuple(column.name for column in CallerRow.__table__.columns if column.name != "id")
 _CALL: Final = tuple(column.name for column in CallRow.__table__.columns if column.name != "number")
-_NO_TOKENS: Final = (None, None, None, None)
+_FIRST_TOKENS: Final = 4  # counts of the first schema, which stand before `cost`; the others are the last columns
+_NO_TOKENS: Final = (None,) * len(fields(Usage))
 
 # The same fields, but written to JSON with their names.
 _NamedUsage = msgspec.defstruct("_NamedUsage", [field.name for field in fields(Usage)])
@@ -90,6 +91,7 @@ class Intake:
             tried: tuple[str | None, int | None, int | None] = (None, attempt.started, attempt.duration)
         else:
             tried = (_attempts_json(attempts), None, None)
+        tokens = _NO_TOKENS if usage is None else astuple(usage)
         return (
             record.id,
             self._kinds[kind],
@@ -99,7 +101,7 @@ class Intake:
             record.finished,
             record.overhead,
             *tried,
-            *(_NO_TOKENS if usage is None else astuple(usage)),
+            *tokens[:_FIRST_TOKENS],
             record.cost,
             record.bytes_in,
             record.bytes_out,
@@ -107,6 +109,7 @@ class Intake:
             record.connect,
             record.engine_cpu,
             record.gateway_cpu,
+            *tokens[_FIRST_TOKENS:],
         )
 
 

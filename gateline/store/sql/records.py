@@ -91,6 +91,12 @@ class CallRow(Base):
     connect: Mapped[int] = mapped_column(BigInteger)
     engine_cpu: Mapped[int] = mapped_column(BigInteger)
     gateway_cpu: Mapped[int] = mapped_column(BigInteger)
+    cache_write_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    cache_write_1h_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    input_audio_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    output_audio_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    input_image_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    output_image_tokens: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class BlockRow(Base):
@@ -134,9 +140,17 @@ SELECT calls.id, kinds.version, callers.tenant, callers.key_id, kinds.operation,
         'started', calls.attempt_started, 'duration', calls.attempt_duration,
         'usage', json(CASE WHEN calls.input_tokens IS NOT NULL THEN json_object(
             'input', calls.input_tokens, 'output', calls.output_tokens,
-            'cached', calls.cached_tokens, 'reasoning', calls.reasoning_tokens) END),
+            'cached', calls.cached_tokens, 'reasoning', calls.reasoning_tokens,
+            'cache_write', coalesce(calls.cache_write_tokens, 0),
+            'cache_write_1h', coalesce(calls.cache_write_1h_tokens, 0),
+            'input_audio', coalesce(calls.input_audio_tokens, 0),
+            'output_audio', coalesce(calls.output_audio_tokens, 0),
+            'input_image', coalesce(calls.input_image_tokens, 0),
+            'output_image', coalesce(calls.output_image_tokens, 0)) END),
         'usage_source', kinds.usage_source, 'cost', calls.cost))) AS attempts,
-    calls.input_tokens, calls.output_tokens, calls.cached_tokens, calls.reasoning_tokens, kinds.usage_source,
+    calls.input_tokens, calls.output_tokens, calls.cached_tokens, calls.reasoning_tokens,
+    calls.cache_write_tokens, calls.cache_write_1h_tokens, calls.input_audio_tokens, calls.output_audio_tokens,
+    calls.input_image_tokens, calls.output_image_tokens, kinds.usage_source,
     calls.cost, calls.bytes_in, calls.bytes_out, calls.queue, calls.connect, calls.engine_cpu, calls.gateway_cpu
 FROM calls JOIN kinds ON kinds.id = calls.kind JOIN callers ON callers.id = calls.caller
 """

@@ -33,8 +33,8 @@ FULL = Record(
     12,
     13,
     14,
-    [Attempt("up/model", 500, "broken", 21, 22), Attempt("up/b", 200, "", 31, 32, Usage(1, 2, 3, 4), "provider", 5)],
-    Usage(41, 42, 43, 44),
+    [Attempt("up/model", 500, "broken", 21, 22), Attempt("up/b", 200, "", 31, 32, Usage(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), "provider", 5)],
+    Usage(41, 42, 43, 44, 45, 46, 47, 48, 49, 410),
     "provider",
     51,
     52,
@@ -79,15 +79,14 @@ def stored(engine: Engine, record: Record) -> None:
     """Asserts that the view gives back the record, whole and under the names of its fields."""
     row = read(engine, record.id)
     usage = record.usage
-    tokens = {f"{name}_tokens": getattr(usage, name, None) for name in ("input", "output", "cached", "reasoning")}
+    tokens = {f"{name}_tokens": getattr(usage, name, None) for name in Usage.__struct_fields__}
     assert {name: row[name] for name in tokens} == tokens
     named = {name: getattr(record, name) for name in Record.__struct_fields__ if name not in {"attempts", "usage"}}
     assert {name: value for name, value in row.items() if name not in {*tokens, "attempts"}} == named
     assert json.loads(row["attempts"]) == [
         {
             **{name: getattr(attempt, name) for name in Attempt.__struct_fields__},
-            "usage": attempt.usage
-            and {name: getattr(attempt.usage, name) for name in ("input", "output", "cached", "reasoning")},
+            "usage": attempt.usage and msgspec.structs.asdict(attempt.usage),
         }
         for attempt in record.attempts
     ]

@@ -1,0 +1,32 @@
+"""How one vendor departs from the format it speaks: what a translation into that format has to know of its reader."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Dialect(msgspec.Struct, frozen=True):
+    """The defaults are the widest understood. `refuses` are features (names of `Chat`'s fields) that the vendor answers
+    with 400, and that are dropped for it.
+
+    max_tokens, seed: the vendor's names of these fields. has_developer: it knows the role; else it is `system`.
+    stream_options: it takes the field. thinking: how it is asked to reason, if it can be: by `reasoning_effort`
+    (OpenAI), `reasoning` (OpenRouter), `thinking` (Z.ai, Moonshot, Volcengine) or `enable_thinking` (Qwen).
+    schema: it takes `json_schema`; else a JSON object is asked for. replays_reasoning: it wants its `reasoning_content`
+    back in later turns. anthropic_version: stands in the body where Anthropic's models are hosted by others.
+    """
+
+    max_tokens: str = "max_tokens"
+    seed: str = "seed"
+    has_developer: bool = False
+    stream_options: bool = True
+    thinking: Literal["", "reasoning_effort", "reasoning", "thinking", "enable_thinking"] = ""
+    schema: bool = True
+    replays_reasoning: bool = False
+    anthropic_version: str = ""
+    refuses: frozenset[str] = frozenset()
+
+
+PLAIN = Dialect()

@@ -1,0 +1,61 @@
+"""A stream in one format on its way to a client that speaks another."""
+
+from __future__ import annotations
+
+from gateline.formats.contract import Reader, Writer
+from gateline.model.chatreply import Began, Counted, Delta, Finished
+from gateline.model.errors import GatewayError, UpstreamError
+from gateline.model.usage import Usage
+
+_UNSEEN = (Began, Counted, Finished)
+
+
+class Translation:
+    """See `contract.Codec`."""
+
+    __slots__ = ("_reader", "_writer", "done", "error", "last", "usage", "visible")
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+        self.visible = False
+        self.done = False
+        self.last = b""
+        self.usage: Usage | None = None
+        self.error: UpstreamError | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        if self.done or self.error is not None:
+            return b""
+        reader = self._reader
+        deltas = reader.feed(data)
+        written = self._note(deltas) if deltas else b""
+        if reader.error is not None:
+            self.error = reader.error
+        elif reader.done:
+            self._close()
+        return written
+
+    def end(self) -> None:
+        if self.done or self.error is not None:
+            return
+        self._reader.end()
+        if self._reader.error is not None:
+            self.error = self._reader.error
+        else:
+            self._close()
+
+    def fail(self, error: GatewayError, request_id: str) -> bytes:
+        return self._writer.fail(error, request_id)
+
+    def _note(self, deltas: list[Delta]) -> bytes:
+        for delta in deltas:
+            if isinstance(delta, Counted):
+                self.usage = delta.usage
+            elif not self.visible and not isinstance(delta, _UNSEEN):
+                self.visible = True
+        return self._writer.write(deltas)
+
+    def _close(self) -> None:
+        self.done = True
+        self.last = self._writer.end()
