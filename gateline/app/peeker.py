@@ -54,7 +54,7 @@ def look(question: Peek, pages: mmap.mmap) -> FromPeeker:
     """The answer to one question."""
     body = memoryview(pages)[: question.size]
     try:
-        call = read_call(body, cast("Operation", question.operation))
+        call = read_call(body, cast("Operation", question.operation), question.model, question.stream)
     except BadRequest as error:
         return Unreadable(question.id, str(error), error.param, error.reason)
     if len(call.fields) > _FIELDS or sum(map(len, call.fields)) > _NAMES:

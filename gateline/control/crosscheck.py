@@ -15,9 +15,11 @@ from gateline.control.config import (
     ProviderSection,
     base_url_of,
 )
+from gateline.control.credentials import OPTIONS, credential_mistakes
 from gateline.control.mistakes import FieldPath, dotted
 from gateline.control.pem import ca_fault, pair_fault
 from gateline.providers.head import upstream_head
+from gateline.providers.table import TABLE
 
 Found = tuple[FieldPath, str, str]
 
@@ -61,7 +63,12 @@ def _providers(config: Config) -> Iterator[Found]:
     for name, provider in config.providers.items():
         if name == LOCAL_PROVIDER:
             yield ("providers", name), "", "this name belongs to the local models, which need no provider: rename it"
+        found = list(credential_mistakes(provider, TABLE[provider.kind]))
+        for field, message in found:
+            yield ("providers", name, field), "", message
         if not base_url_of(provider):
+            if any(field in OPTIONS for field, _ in found):
+                continue
             yield ("providers", name, "base_url"), "", "is missing: add it, such as https://host/v1"
         elif message := _unaskable(name, provider):
             yield ("providers", name, "base_url"), "", message
@@ -73,7 +80,7 @@ def _unaskable(name: str, section: ProviderSection) -> str:
     """Why no request can be sent to a provider, by what makes the workers' requests; empty when one can."""
     provider = provider_of(name, section)
     try:
-        upstream_head(provider, "chat.completions")
+        upstream_head(provider, TABLE[provider.kind], TABLE[provider.kind].speaks[0], "model")
     except ValueError:
         if "$" in provider.host:
             return "has a bare $ in its host: write ${NAME} for a variable of the environment"

@@ -1,4 +1,4 @@
-"""OpenAI's request bodies: read one level deep, written again with only what must change. Knows JSON, no HTTP.
+"""Request bodies of any format: read one level deep, written again with only what must change. Knows JSON, no HTTP.
 
 The upstream's body is written from what was decoded here, so an upstream cannot read a field the gateway did not see:
 repeated keys collapse to the last, keys lose their escapes, and a key that some parsers would take for a decided one
@@ -32,6 +32,7 @@ _utf8_decoder = codecs.getincrementaldecoder("utf-8")
 _BOM = b"\xef\xbb\xbf"
 _NULL = Raw(b"null")
 _TRUE = Raw(b"true")
+_NOTHING: Mapping[str, str] = {}
 
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _TEXT = msgspec.json.Decoder(str)
@@ -41,7 +42,15 @@ _OPTIONAL_COUNT = msgspec.json.Decoder(int | None)
 _OPTIONAL_FIELDS = msgspec.json.Decoder(dict[str, Raw] | None)
 _encode = msgspec.json.Encoder().encode
 
-_DECIDED = frozenset({"model", "stream", "stream_options", "user", "max_tokens", "max_completion_tokens"})
+_DECIDED = frozenset({
+    "model", "stream", "stream_options", "user", "max_tokens", "max_completion_tokens", "max_output_tokens",
+})  # fmt: skip
+# Formats whose client gets a stream unless it says that it wants none.
+_STREAMS_UNASKED = frozenset({"ollama.chat", "ollama.generate"})
+_STREAMLESS = frozenset({
+    "embeddings", "embed_content", "batch_embed_contents", "cohere.embed", "ollama.embed", "rerank", "moderations",
+    "messages.count_tokens", "gemini.count_tokens",
+})  # fmt: skip
 # Keys that collide with nothing: they spare the usual call the case folding.
 _HARMLESS = _DECIDED | {
     "audio", "best_of", "dimensions", "echo", "encoding_format", "frequency_penalty", "function_call", "functions",
@@ -52,29 +61,39 @@ _HARMLESS = _DECIDED | {
 }  # fmt: skip
 
 
-def read_call(body: bytes | bytearray | memoryview, operation: Operation) -> Call:
-    """The call in `body`. Raises BadRequest, naming the field where there is one."""
+def read_call(
+    body: bytes | bytearray | memoryview, operation: Operation, model: str = "", stream: bool | None = None
+) -> Call:
+    """The call in `body`. `model` and `stream` are what the path says of them, in formats that have them there.
+    Raises BadRequest, naming the field where there is one."""
     try:
         fields = _FIELDS.decode(body) if len(body) < _COUNTED_FROM else _counted_fields(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         _refuse_body(body, error)
     if not _HARMLESS.issuperset(fields):
         _refuse_lookalikes(fields, _DECIDED, "")
-    try:
-        model = _TEXT.decode(fields["model"])
-    except (KeyError, msgspec.MsgspecError, UnicodeDecodeError):
-        model = ""
+    if not model:
+        try:
+            model = _TEXT.decode(fields["model"])
+        except (KeyError, msgspec.MsgspecError, UnicodeDecodeError):
+            model = ""
     call = Call(operation, model or _model(fields), fields)
-    if "stream" in fields:
+    if stream is not None:
+        call.stream = stream
+    elif "stream" in fields:
         call.stream = _read(_OPTIONAL_BOOL, fields["stream"], "stream", "a boolean") or False
-        if call.stream and operation == "embeddings":
-            raise BadRequest("embeddings cannot be streamed: leave `stream` out", param="stream")
+        if call.stream and operation in _STREAMLESS:
+            raise BadRequest(f"{operation} cannot be streamed: leave `stream` out", param="stream")
+    elif operation in _STREAMS_UNASKED:
+        call.stream = True
     if "stream_options" in fields:
         call.include_usage = _asks_usage(fields["stream_options"])
     if "user" in fields:
         call.user = _read(_OPTIONAL_TEXT, fields["user"], "user", "a string")
     if "max_tokens" in fields:
         call.max_tokens = _count(fields["max_tokens"], "max_tokens")
+    if "max_output_tokens" in fields:
+        call.max_tokens = _count(fields["max_output_tokens"], "max_output_tokens")
     if "max_completion_tokens" in fields:
         count = _count(fields["max_completion_tokens"], "max_completion_tokens")
         call.max_tokens = call.max_tokens if count is None else count
@@ -107,22 +126,28 @@ def _counted_fields(body: bytes | bytearray | memoryview) -> dict[str, Raw]:
     return {str(name): value for name, value in named.items()}
 
 
-def write_body(call: Call, target_model: str, *, ask_usage: bool) -> bytes:
-    """The upstream's body: `model` is `target_model`; of a stream, `stream_options.include_usage` is true when
-    `ask_usage`, and `stream_options` is left out when not (its vendor refuses the field). All else as it came."""
-    if call.stream:
-        return _encode(_changed(call, target_model, ask_usage))
+def write_body(
+    call: Call, target_model: str | None, *, ask_usage: bool | None, added: Mapping[str, str] = _NOTHING
+) -> bytes:
+    """The upstream's body: `model` is `target_model`, or absent where the path says it (None); of a stream,
+    `stream_options.include_usage` is true when `ask_usage`, and `stream_options` is left out when it is False (its
+    vendor refuses the field); None: the format has no such field. `added` are fields that its vendor wants besides. All
+    else as it came."""
+    if call.stream or target_model is None:
+        return _encode(_changed(call, target_model, ask_usage, added))
     fields: dict[str, Any] = call.fields.copy()
     fields["model"] = target_model
     return _encode(fields)
 
 
-def write_body_parts(call: Call, target_model: str, *, ask_usage: bool) -> list[bytes | memoryview]:
+def write_body_parts(
+    call: Call, target_model: str | None, *, ask_usage: bool | None, added: Mapping[str, str] = _NOTHING
+) -> list[bytes | memoryview]:
     """The bytes of `write_body` in pieces: values from 16 KiB on are views into the client's body, not copies."""
     parts: list[bytes | memoryview] = []
     small: dict[str, Raw | str] = {}
     opening = b"{"
-    for key, value in _changed(call, target_model, ask_usage).items():
+    for key, value in _changed(call, target_model, ask_usage, added).items():
         view = memoryview(value) if isinstance(value, Raw) else None
         if view is None or view.nbytes < _BY_VIEW:
             small[key] = value
@@ -138,10 +163,15 @@ def write_body_parts(call: Call, target_model: str, *, ask_usage: bool) -> list[
     return parts
 
 
-def _changed(call: Call, target_model: str, ask_usage: bool) -> Mapping[str, Raw | str]:
-    fields: dict[str, Any] = call.fields.copy()
-    fields["model"] = target_model
-    if call.stream:
+def _changed(
+    call: Call, target_model: str | None, ask_usage: bool | None, added: Mapping[str, str]
+) -> Mapping[str, Raw | str]:
+    fields: dict[str, Any] = {**call.fields, **added}
+    if target_model is None:
+        fields.pop("model", None)
+    else:
+        fields["model"] = target_model
+    if call.stream and ask_usage is not None:
         if not ask_usage:
             fields.pop("stream_options", None)
         elif not call.include_usage:

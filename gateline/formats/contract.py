@@ -112,12 +112,13 @@ class Client:
 @dataclass(frozen=True, slots=True)
 class Watch:
     """How to follow a reply that passes untouched. `codec` is made with the call and the secret that was sent;
-    `reported` is an error in a reply that calls itself a success."""
+    `reported` is an error in a reply that calls itself a success; `is_json`: a reply is one JSON object."""
 
     usage: Callable[[bytes], Usage | None]
     usage_in_tail: Callable[[bytes], Usage | None]
     codec: Callable[[Call, str], Codec] | None = None
     reported: Callable[[bytes, str], UpstreamError | None] | None = None
+    is_json: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,17 @@ from time import monotonic, monotonic_ns
 import msgspec
 
 from gateline.formats.call import write_body, write_body_parts
-from gateline.formats.vendor_error import read_error, retry_after
 from gateline.formats.redact import redact
+from gateline.formats.vendor_error import read_error, retry_after
 from gateline.gateway.exchange import ClientGone, Exchange
+from gateline.gateway.hop import Hop
 from gateline.gateway.plan import targets
 from gateline.gateway.relay import late, refuse_kind, relay, relay_whole
 from gateline.gateway.router import TargetRoute
+from gateline.gateway.translate import write_call
 from gateline.model.errors import (
     ACCOUNT_STATUSES,
+    BadRequest,
     EgressRefused,
     GatewayError,
     Unavailable,
@@ -53,7 +56,8 @@ class Attempts:
         """Returns when an answer has been relayed. Raises the last target's error when none gave one."""
         clock, retry = self._clock, exchange.router.snapshot.retry
         failure: GatewayError | None = None
-        for target in targets(exchange, clock.now):
+        for target, hop in targets(exchange, clock.now):
+            exchange.hop = hop
             turn = 0
             fresh = False  # on a connection of its own, at once, in place of an attempt that a stale one cost
             while turn < retry.attempts:
@@ -62,20 +66,20 @@ class Attempts:
                 began = monotonic_ns()
                 try:
                     self._begin(exchange, target, began)
-                    lease = None if fresh else self._send_now(exchange, target)
+                    lease = None if fresh else self._send_now(exchange, target, hop)
                     if lease is None:
-                        lease = await self._send_fresh(exchange, target)
+                        lease = await self._send_fresh(exchange, target, hop)
                     if not lease.complete and lease.failure is None:
                         exchange.wake_at = clock.now + target.provider.first_byte_timeout
                         await exchange.flow.park()
                     if not lease.complete or exchange.connection.gone:  # most replies are whole at the first wake
                         await self._answered(exchange, target, lease)
                     if lease.status != 200 or lease.is_stream is not exchange.stream:
-                        await self._check_reply(exchange, lease, target)
+                        await self._check_reply(exchange, lease, target, hop)
                     if lease.complete and not lease.is_stream:
-                        relay_whole(exchange, lease, target)
+                        relay_whole(exchange, lease, target, hop)
                     else:
-                        await relay(exchange, lease, target, clock)
+                        await relay(exchange, lease, target, hop, clock)
                         if target.engine is not None:
                             await self._accounted(exchange, lease)
                 except GatewayError as error:
@@ -94,7 +98,7 @@ class Attempts:
                 if not _is_worth_the_same(failure, retry.cap):
                     break
                 turn += 1
-        raise failure or Unavailable("No target of this model is in service.", retry_after=5)
+        raise failure or _nowhere(exchange)
 
     # --- one attempt ---
 
@@ -181,16 +185,16 @@ class Attempts:
             await exchange.flow.park()
             exchange.check()
 
-    async def _check_reply(self, exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
+    async def _check_reply(self, exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop) -> None:
         if lease.status >= 400:
             await self._collect(exchange, lease, target)
-            raise _refusal(lease, target)
+            raise _refusal(exchange, lease)
         if not 200 <= lease.status < 300:
             raise UpstreamBroken(
                 f"{target.provider.name} answered {lease.status}: redirects are not followed, correct its base_url."
             )
         if lease.is_stream is not exchange.stream:
-            raise refuse_kind(exchange, lease, target)
+            raise refuse_kind(exchange, lease, target, hop)
 
     async def _collect(self, exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
         """Waits for a failed reply's body, as far as it is of use."""
@@ -209,26 +213,24 @@ class Attempts:
         if self._clock.now > exchange.ends_at:
             raise late(exchange, target)
 
-    def _send_now(self, exchange: Exchange, target: TargetRoute) -> Lease | None:
+    def _send_now(self, exchange: Exchange, target: TargetRoute, hop: Hop) -> Lease | None:
         """Sends the request on what is open already; None when a connection must be made first."""
         pool = target.pool
         if pool is None:
-            call = exchange.call
-            assert call is not None
             assert target.engine is not None
-            body = write_body(call, target.target.model, ask_usage=True)
-            exchange.lease = target.engine.submit(exchange.flow, target.paths[call.operation], body)
+            exchange.lease = target.engine.submit(exchange.flow, hop.path, _body(exchange, hop))
             return exchange.lease
+        request = _request(exchange, target, hop)
         connection = exchange.lease = pool.take()
         if connection is not None:
-            connection.send(exchange.flow, _request(exchange, target))
+            connection.send(exchange.flow, request)
         return connection
 
-    async def _send_fresh(self, exchange: Exchange, target: TargetRoute) -> Lease:
+    async def _send_fresh(self, exchange: Exchange, target: TargetRoute, hop: Hop) -> Lease:
         """The same on a connection of its own."""
         connection = await self._dial(exchange, target)
         exchange.lease = connection
-        connection.send(exchange.flow, _request(exchange, target))
+        connection.send(exchange.flow, _request(exchange, target, hop))
         return connection
 
     async def _dial(self, exchange: Exchange, target: TargetRoute) -> UpstreamConnection:
@@ -281,23 +283,50 @@ class Attempts:
             exchange.check()
 
 
-def _request(exchange: Exchange, target: TargetRoute) -> list[bytes | memoryview]:
+def _request(exchange: Exchange, target: TargetRoute, hop: Hop) -> list[bytes | memoryview]:
     """The upstream request's bytes. Attempts after the first carry their number behind the request id."""
     call = exchange.call
     assert call is not None
+    exchange.secret = target.provider.api_key
     number = len(exchange.attempts)
     request_id = exchange.id if number == 1 else b"%b.%d" % (exchange.id, number)
-    head, lines = target.heads[call.operation], exchange.facts.lines
-    if len(exchange.body) < _LARGE:
-        body = write_body(call, target.target.model, ask_usage=target.asks_usage)
-        return [b"".join((head, request_id, b"\r\n", lines, b"Content-Length: %d\r\n\r\n" % len(body), body))]
-    parts = write_body_parts(call, target.target.model, ask_usage=target.asks_usage)
+    lines = exchange.facts.lines if hop.lines is None else hop.lines
+    if hop.client is not None or len(exchange.body) < _LARGE:
+        body = _body(exchange, hop)
+        return [
+            b"".join((
+                hop.head, target.credential, b"X-Request-Id: ", request_id, b"\r\n", lines,
+                b"Content-Length: %d\r\n\r\n" % len(body), body,
+            ))
+        ]  # fmt: skip
+    parts = write_body_parts(call, hop.body_model, ask_usage=hop.asks_usage, added=hop.added)
     length = sum(len(part) for part in parts)
-    return [b"%b%b\r\n%bContent-Length: %d\r\n\r\n" % (head, request_id, lines, length), *parts]
+    head = b"%b%bX-Request-Id: %b\r\n%bContent-Length: %d\r\n\r\n"
+    return [head % (hop.head, target.credential, request_id, lines, length), *parts]
 
 
-def _refusal(lease: Lease, target: TargetRoute) -> UpstreamRefused:
-    secret = target.provider.api_key
+def _body(exchange: Exchange, hop: Hop) -> bytes:
+    if hop.client is not None:
+        return write_call(exchange, hop)
+    call = exchange.call
+    assert call is not None
+    return write_body(call, hop.body_model, ask_usage=hop.asks_usage, added=hop.added)
+
+
+def _nowhere(exchange: Exchange) -> GatewayError:
+    """No target was tried."""
+    route = exchange.model_route
+    if route is None or not any(target.target.weight for target in route.targets):
+        return Unavailable("No target of this model is in service.", retry_after=5)
+    return BadRequest(
+        f"The model {exchange.model!r} cannot be asked for {exchange.operation}: its vendor has nothing like it.",
+        param="model",
+        code="unsupported_operation",
+    )
+
+
+def _refusal(exchange: Exchange, lease: Lease) -> UpstreamRefused:
+    secret = exchange.secret
     detail = read_error(lease.status, lease.headers, lease.take(), secret=secret)
     return UpstreamRefused(
         redact(detail.message, secret),

@@ -6,11 +6,14 @@ until the record is noted, so "the client has its answer" always implies "the le
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import monotonic_ns
 
-from gateline.formats.openai.error import write_error, write_stream_error
+from gateline.formats.contract import Ask, Codec
+from gateline.formats.table import ERRORS
 from gateline.gateway.cors import cors_lines
 from gateline.gateway.facts import Facts
+from gateline.gateway.hop import Hop
 from gateline.gateway.router import ModelRoute, Router, TargetRoute
 from gateline.model.call import Call
 from gateline.model.errors import GatewayError
@@ -42,6 +45,7 @@ class Exchange:
     __slots__ = (
         "_chunked",
         "_closes",
+        "ask",
         "attempts",
         "body",
         "broken",
@@ -49,9 +53,11 @@ class Exchange:
         "bytes_out",
         "call",
         "call_ends_at",
+        "codec",
         "connect",
         "connection",
         "cost",
+        "dropped",
         "ends_at",
         "engine_cpu",
         "error",
@@ -59,6 +65,7 @@ class Exchange:
         "first_byte_at",
         "flow",
         "has_started",
+        "hop",
         "id",
         "key",
         "last",
@@ -68,6 +75,7 @@ class Exchange:
         "operation",
         "queue",
         "router",
+        "secret",
         "slot",
         "started",
         "status",
@@ -101,11 +109,16 @@ class Exchange:
         self.key: Key | None = None
         self.verdict: Verdict | None = None
         self.call: Call | None = None
+        self.ask: Ask | None = None  # the call in no format, once a target that speaks another one wants it
+        self.codec: Codec | None = None  # of the stream that the client sees
+        self.dropped: Sequence[str] = ()  # what the translation had to leave out, by the client's own names
         self.body: bytes | bytearray | memoryview = b""
         self.model = ""
         self.model_route: ModelRoute | None = None
         self.target: TargetRoute | None = None
         self.lease: Lease | None = None
+        self.hop: Hop | None = None  # how this attempt gets to its target
+        self.secret = ""  # the credential it was sent with, which no error may show
         self.slot = -1  # in the in-flight table
         self.stream = False
         self.status = 0
@@ -206,14 +219,17 @@ class Exchange:
         if error.close:
             self.connection.poisoned = True
         if not self.has_started:
-            lines = _JSON
+            form = ERRORS[self.facts.asked.family]
+            lines = b"content-type: %b\r\n" % form.content_type
+            for name, value in form.headers(error):
+                lines += b"%b: %b\r\n" % (name, value)
             if error.retry_after is not None:
                 lines += b"retry-after: %d\r\n" % max(1, -int(-error.retry_after // 1))
             if error.status == 405:
                 lines += b"allow: GET, HEAD, POST, OPTIONS\r\n"
-            self.answer(error.status, write_error(error, self.id.decode()), lines)
-        elif self.stream:
-            self.hold(write_stream_error(error, self.id.decode()))
+            self.answer(error.status, form.write(error, self.id.decode()), lines)
+        elif self.codec is not None:
+            self.hold(self.codec.fail(error, self.id.decode()))
         else:
             self.broken = True  # part of a plain body is out: only a reset can say that it is not whole
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from gateline.model.call import Operation
+from gateline.gateway.routes import Asked
 from gateline.model.key import key_hash
 from gateline.wire.header_policy import filter_request_headers
 from gateline.wire.http1 import RequestHead
@@ -12,18 +10,18 @@ from gateline.wire.http1 import RequestHead
 _LONGEST = 256  # bytes: a longer token is not one of ours, and not worth hashing
 
 
-Asked = Operation | Literal["models"]
-
-
 class Facts:
-    """`operation` is what the path asks for. `digest` is the keyed hash of the token, None without one that could be
-    ours; `has_token` tells the two apart. `lines` are the header lines that go on to an upstream."""
+    """`asked` is what the path asks for. `digest` is the keyed hash of the token, None without one that could be ours;
+    `has_token` tells the two apart. `lines` are the header lines that go on to an upstream. `is_strict`: the caller
+    would have an error rather than a translation that leaves something out."""
 
-    __slots__ = ("digest", "has_token", "lines", "operation")
+    __slots__ = ("asked", "digest", "has_token", "is_strict", "lines", "operation")
 
-    def __init__(self, request: RequestHead, operation: Asked, pepper: bytes) -> None:
+    def __init__(self, request: RequestHead, asked: Asked, pepper: bytes) -> None:
         token = request.credential
-        self.operation = operation
+        self.asked = asked
+        self.operation = asked.operation
         self.has_token = token is not None
         self.digest = key_hash(token, pepper) if token is not None and len(token) <= _LONGEST else None
         self.lines = filter_request_headers(request.headers)
+        self.is_strict = request.headers.get(b"x-gateline-strict", b"").lower() in {b"true", b"1"}

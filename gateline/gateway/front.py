@@ -6,46 +6,33 @@ import os
 import time
 from collections.abc import Callable
 
-from gateline.formats.openai.error import write_error
+from gateline.formats.table import ERRORS
 from gateline.gateway.cors import cors_lines
 from gateline.gateway.exchange import Exchange
-from gateline.gateway.facts import Asked, Facts
-from gateline.gateway.models import PATH as MODELS
+from gateline.gateway.facts import Facts
 from gateline.gateway.pipeline import Pipeline
 from gateline.gateway.record import Notice
 from gateline.gateway.router import Router
-from gateline.model.call import Operation
+from gateline.gateway.routes import Asked, route
+from gateline.model.call import Family
 from gateline.model.errors import GatewayError, MethodNotAllowed, NotFound, Unauthenticated, Unavailable
 from gateline.net.flow import Flow
 from gateline.net.server import ClientConnection
 from gateline.store.columns import unknown_caller_field
 from gateline.wire.http1_write import response_head
 
-CALLS: dict[bytes, Operation] = {
-    b"/v1/chat/completions": "chat.completions",
-    b"/v1/completions": "completions",
-    b"/v1/embeddings": "embeddings",
-}
 _JSON = b"content-type: application/json\r\n"
 _TEXT = b"content-type: text/plain\r\n"
 _ALLOW = b"allow: GET, HEAD, POST, OPTIONS\r\n"
 _PROBES = (b"/livez", b"/readyz")
 _DRAINING = 503, b"draining\n"
 _PREFLIGHT = (
-    b"access-control-allow-methods: GET, POST, OPTIONS\r\n"
-    b"access-control-allow-headers: authorization, content-type, x-api-key, api-key, x-goog-api-key, openai-beta\r\n"
+    b"access-control-allow-methods: GET, POST, DELETE, OPTIONS\r\n"
+    b"access-control-allow-headers: authorization, content-type, x-api-key, api-key, x-goog-api-key, openai-beta, "
+    b"anthropic-version, anthropic-beta, anthropic-dangerous-direct-browser-access, x-goog-api-client, "
+    b"x-gateline-strict\r\n"
     b"access-control-max-age: 600\r\n"
 )
-
-
-def _operation(method: bytes, path: bytes) -> Asked | None:
-    """What the method and path ask for, if that needs a caller."""
-    operation = CALLS.get(path)
-    if operation is not None:
-        return operation if method == b"POST" else None
-    if (path == MODELS or path.startswith(b"/v1/models/")) and method in {b"GET", b"HEAD"}:
-        return "models"
-    return None
 
 
 class Front:
@@ -75,11 +62,11 @@ class Front:
         request = connection.request
         facts = request.facts
         if facts is None:
-            operation = _operation(request.method, request.path)
-            if operation is None:
-                self._answer_unknown(connection)
+            asked = route(request)
+            if asked is None or request.method not in asked.methods:
+                self._answer_unknown(connection, asked)
                 return
-            facts = request.facts = Facts(request, operation, self._pepper)
+            facts = request.facts = Facts(request, asked, self._pepper)
         assert isinstance(facts, Facts)
         router = self.router
         flow = connection.flow = Flow(self._crashed)
@@ -121,7 +108,7 @@ class Front:
         head, body = self._refuse(error, _ALLOW if error.status == 405 else b"", close=True)
         return head + body
 
-    def _answer_unknown(self, connection: ClientConnection) -> None:
+    def _answer_unknown(self, connection: ClientConnection, asked: Asked | None) -> None:
         connection.forget_head()  # anybody can send such a head, and leave the connection idle
         request = connection.request
         keep = connection.keeps_alive
@@ -131,28 +118,39 @@ class Front:
         elif path in _PROBES and method in {b"GET", b"HEAD"}:
             status, text = (200, b"ok\n") if path == b"/livez" else (200, b"ready\n") if self.ready else _DRAINING
             answer = self._text(status, text, close=not keep, head_only=method == b"HEAD")
-        elif path in CALLS or path in _PROBES or path == MODELS or path.startswith(b"/v1/models/"):
-            allowed = "POST" if path in CALLS else "GET, HEAD"
+        elif asked is not None or path in _PROBES:
+            allowed = ", ".join(name.decode() for name in asked.methods) if asked is not None else "GET, HEAD"
             error: GatewayError = MethodNotAllowed(f"This path takes {allowed}, not {method.decode()}.")
-            answer = self._deny(connection, error, b"allow: %b, OPTIONS\r\n" % allowed.encode(), close=not keep)
+            lines = b"allow: %b, OPTIONS\r\n" % allowed.encode()
+            answer = self._deny(connection, error, lines, close=not keep, family=asked.family if asked else "openai")
         else:
             error = NotFound(f"No such path: {path[:200].decode('ascii')}. The API is under /v1.")
             answer = self._deny(connection, error, b"", close=not keep)
         connection.write(answer)
         connection.done(keep_alive=keep)
 
-    def _deny(self, connection: ClientConnection, error: GatewayError, lines: bytes, *, close: bool) -> bytes:
+    def _deny(
+        self,
+        connection: ClientConnection,
+        error: GatewayError,
+        lines: bytes,
+        *,
+        close: bool,
+        family: Family = "openai",
+    ) -> bytes:
         """The refusal of a request that is one: a browser page may read it, and a HEAD gets its head only."""
         request = connection.request
         cors = cors_lines(self.router.snapshot.server.cors, request.headers.get(b"origin", b""))
-        head, body = self._refuse(error, lines + cors, close=close)
+        head, body = self._refuse(error, lines + cors, close=close, family=family)
         return head if request.method == b"HEAD" else head + body
 
-    def _refuse(self, error: GatewayError, lines: bytes, *, close: bool) -> tuple[bytes, bytes]:
+    def _refuse(
+        self, error: GatewayError, lines: bytes, *, close: bool, family: Family = "openai"
+    ) -> tuple[bytes, bytes]:
         self._cells[unknown_caller_field(error.status)] += 1
         request_id = self.next_id()
         self._notice("request_refused", error.status, error.label, request_id.decode())
-        body = write_error(error, request_id.decode())
+        body = ERRORS[family].write(error, request_id.decode())
         lines = b"%b%bx-request-id: %b\r\n" % (_JSON, lines, request_id)
         return response_head(error.status, lines=lines, content_length=len(body), close=close), body
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from random import random
 
 from gateline.gateway.exchange import Exchange
+from gateline.gateway.hop import Hop
 from gateline.gateway.router import ModelRoute, TargetRoute
 from gateline.model.errors import Forbidden, ModelNotFound
 from gateline.model.key import Key
@@ -34,31 +35,36 @@ def may_use(key: Key, name: str) -> bool:
     return key.models is None or name in key.models
 
 
-def targets(exchange: Exchange, now: float) -> Iterable[TargetRoute]:
-    """Every target once. Those cooling down come after all others.
+def targets(exchange: Exchange, now: float) -> Iterable[tuple[TargetRoute, Hop]]:
+    """Every target that the call can get to, once, with how. Those cooling down come after all others.
 
     A fallback is another model: a key that may not use it does not get there through this door either.
     """
     route = exchange.model_route
     assert route is not None
     if len(route.targets) == 1 and not route.model.fallbacks:
-        return route.targets
+        target = route.targets[0]
+        hop = target.hop(exchange.operation, stream=exchange.stream)
+        return () if hop is None else ((target, hop),)
     return _all_targets(exchange, now)
 
 
-def _all_targets(exchange: Exchange, now: float) -> Iterator[TargetRoute]:
+def _all_targets(exchange: Exchange, now: float) -> Iterator[tuple[TargetRoute, Hop]]:
     """Lazily: most calls need the first one only."""
-    cooling: list[TargetRoute] = []
+    cooling: list[tuple[TargetRoute, Hop]] = []
     seen: set[TargetRoute] = set()  # a fallback may share a target with the model it stands in for
     for route in _routes(exchange):
         for target in _ordered(route):
             if target in seen:
                 continue
             seen.add(target)
+            hop = target.hop(exchange.operation, stream=exchange.stream)
+            if hop is None:
+                continue
             if target.cooling_until > now:
-                cooling.append(target)
+                cooling.append((target, hop))
             else:
-                yield target
+                yield target, hop
     yield from cooling
 
 

@@ -43,9 +43,8 @@ class Read:
         assert not isinstance(body, Spool)
         exchange.bytes_in = len(body)
         exchange.body = body
-        operation = exchange.operation
-        assert operation != "models"
-        exchange.call = call = read_call(body, operation)
+        asked = exchange.facts.asked
+        exchange.call = call = read_call(body, cast("Operation", asked.operation), asked.model, asked.stream)
         exchange.stream = call.stream
         return True
 
@@ -65,7 +64,7 @@ class Read:
         else:
             plain = body.view() if isinstance(body, Spool) else body
             exchange.body = plain
-            exchange.call = read_call(plain, cast("Operation", exchange.operation))
+            exchange.call = _read_call(exchange, plain)
         assert exchange.call is not None
         exchange.stream = exchange.call.stream
 
@@ -74,10 +73,11 @@ class Read:
             spool = Spool(len(body))
             spool.extend(body)
             exchange.connection.body = body = spool  # the heap's copy goes now
-        question = self._peeker.ask(body, exchange.operation, exchange.flow)
+        asked = exchange.facts.asked
+        question = self._peeker.ask(body, asked.operation, exchange.flow, asked.model, asked.stream)
         view = exchange.body = body.view()
         if question is None:
-            exchange.call = read_call(view, cast("Operation", exchange.operation))
+            exchange.call = _read_call(exchange, view)
             return
         exchange.wake_at = exchange.connection.service.clock.now + _PATIENCE
         try:
@@ -101,6 +101,11 @@ class Read:
             answer.user,
             answer.max_tokens,
         )
+
+
+def _read_call(exchange: Exchange, body: bytes | bytearray | memoryview) -> Call:
+    asked = exchange.facts.asked
+    return read_call(body, cast("Operation", asked.operation), asked.model, asked.stream)
 
 
 async def _receive(exchange: Exchange) -> None:

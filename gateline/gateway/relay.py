@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from time import monotonic_ns
 
-from gateline.formats.vendor_error import reported_error
-from gateline.formats.openai.usage import is_json_object, usage_in_tail, usage_of_reply
-from gateline.formats.openai.watch import StreamCodec
+from gateline.formats.openai.usage import is_json_object
 from gateline.gateway.exchange import Exchange
+from gateline.gateway.hop import Hop
 from gateline.gateway.router import TargetRoute
-from gateline.model.errors import UpstreamBroken, UpstreamError, UpstreamTimeout
+from gateline.gateway.translate import stream_codec, write_reply
+from gateline.model.errors import UpstreamBroken, UpstreamTimeout
 from gateline.model.usage import Usage, cost
 from gateline.net.clock import Clock
 from gateline.net.lease import HIGH_WATER, Lease
@@ -18,38 +18,70 @@ from gateline.net.lease import HIGH_WATER, Lease
 _HELD_BYTES = 8_192  # of a stream before its first visible event, so that another target can still take over
 _HELD_SECONDS = 5.0
 _BLANK = re.compile(rb"[ \t\r\n]*")
+_LARGEST_TRANSLATED = 33_554_432  # bytes of a whole reply that is held to be translated
 _TAIL = 65_536  # bytes at the end of a large reply that its usage is looked for in
 
 
-async def relay(exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock) -> None:
+async def relay(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop, clock: Clock) -> None:
     """Raises UpstreamError when the reply is not what it should be; `exchange.has_started` says whether the client
     has seen any of it."""
     if lease.is_stream:
-        await _Stream(exchange, lease, target, clock).run(target)
+        await _Stream(exchange, lease, target, hop, clock).run(target)
+    elif hop.client is None:
+        await _relay_large(exchange, lease, target, hop, clock)
     else:
-        await _relay_large(exchange, lease, target, clock)
+        await _collect(exchange, lease, target, clock)
+        relay_whole(exchange, lease, target, hop)
 
 
-def relay_whole(exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
+def relay_whole(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop) -> None:
     """Answers with a reply that is all there. Raises UpstreamBroken when it is no JSON object, UpstreamError when it is
     an error that calls itself a success."""
     body = lease.take()
-    if not (body[:1] == b"{" and body[-1:] == b"}") and not is_json_object(body):
+    watch = hop.watch
+    assert watch is not None
+    if watch.is_json and not (body[:1] == b"{" and body[-1:] == b"}") and not is_json_object(body):
         raise _no_object(lease, target)
-    failed = reported_error(body, secret=target.provider.api_key)
-    if failed is not None:
-        raise UpstreamError(failed.message, code=failed.code, param=failed.param)
-    _note_usage(exchange, target, usage_of_reply(body))
-    exchange.answer(lease.status, body, lease.lines)
+    if watch.reported is not None:
+        failed = watch.reported(body, exchange.secret)
+        if failed is not None:
+            raise failed
+    if hop.client is None:
+        _note_usage(exchange, target, watch.usage(body))
+        exchange.answer(lease.status, body, lease.lines)
+        return
+    lines, answer, usage = write_reply(exchange, hop, body)
+    _note_usage(exchange, target, usage)
+    exchange.answer(lease.status, answer, lines)
 
 
-def refuse_kind(exchange: Exchange, lease: Lease, target: TargetRoute) -> UpstreamBroken:
+async def _collect(exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock) -> None:
+    """Waits for the whole of a large reply that is to be translated. Raises UpstreamBroken when it is too large."""
+    exchange.wake_at = idle_at = clock.now + target.provider.idle_timeout
+    pieces: list[bytes] = []
+    size = 0
+    while not lease.complete:
+        if lease.failure is not None:
+            raise lease.failure
+        if lease.size:
+            size += lease.size
+            pieces.append(lease.take())
+            if size > _LARGEST_TRANSLATED:
+                raise UpstreamBroken(f"{target.provider.name} answered with over {_LARGEST_TRANSLATED} bytes.")
+            lease.resume()
+            exchange.wake_at = idle_at = clock.now + target.provider.idle_timeout
+        await exchange.flow.park()
+        _check(exchange, target, clock, idle_at)
+    lease.chunks[:0] = pieces
+
+
+def refuse_kind(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop) -> UpstreamBroken:
     """Why a reply cannot be relayed that is a stream where none was asked for, or none where one was: the client's
     library would read an answer without content from it. What it cost is noted."""
     if lease.is_stream:
         return UpstreamBroken(f"{target.provider.name} answered with a stream, which was not asked for.")
-    if lease.complete:
-        _note_usage(exchange, target, usage_of_reply(lease.take()))
+    if lease.complete and hop.watch is not None:
+        _note_usage(exchange, target, hop.watch.usage(lease.take()))
     return UpstreamBroken(f"{target.provider.name} answered without a stream, which was asked for.")
 
 
@@ -63,9 +95,12 @@ def late(exchange: Exchange, target: TargetRoute) -> UpstreamTimeout:
     return UpstreamTimeout(f"The call took longer than the {seconds:g} s a call may (server.request_timeout).")
 
 
-async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock) -> None:
+async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop, clock: Clock) -> None:
     """Relays at the client's pace; what waits here is bounded by the lease's high-water mark."""
-    await _look_at_beginning(exchange, lease, target, clock)
+    watch = hop.watch
+    assert watch is not None
+    if watch.is_json:
+        await _look_at_beginning(exchange, lease, target, clock)
     exchange.start(lease.status, lease.lines, lease.length)
     tail = b""
     idle = target.provider.idle_timeout
@@ -75,14 +110,14 @@ async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, cl
             piece = lease.take()
             tail = piece[-_TAIL:] if len(piece) >= _TAIL else (tail + piece)[-_TAIL:]
             if lease.complete:
-                _note_usage(exchange, target, usage_in_tail(tail))
+                _note_usage(exchange, target, watch.usage_in_tail(tail))
                 exchange.hold(piece)
                 return
             exchange.write(piece)
             lease.resume()
             exchange.wake_at = idle_at = clock.now + idle
         elif lease.complete and not lease.size:
-            _note_usage(exchange, target, usage_in_tail(tail))
+            _note_usage(exchange, target, watch.usage_in_tail(tail))
             exchange.hold(b"")
             return
         elif lease.failure is not None and not lease.size:
@@ -120,15 +155,20 @@ class _Stream:
     """A stream on its way to the client. Events pass whole, each when its last byte has come; `[DONE]` is kept for
     after the record. The coroutine is there for all that may happen, `arrive` for what nearly always does."""
 
-    __slots__ = ("_clock", "_codec", "_exchange", "_held", "_hold_until", "_idle", "_idle_at", "_lease")
+    __slots__ = ("_clock", "_codec", "_exchange", "_held", "_hold_until", "_idle", "_idle_at", "_lease", "_lines")
 
-    def __init__(self, exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock) -> None:
-        call = exchange.call
-        assert call is not None
+    def __init__(self, exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop, clock: Clock) -> None:
         self._exchange = exchange
         self._lease = lease
         self._clock = clock
-        self._codec = StreamCodec(call.include_usage, secret=target.provider.api_key)
+        if hop.client is None:
+            call, watch = exchange.call, hop.watch
+            assert call is not None
+            assert watch is not None
+            assert watch.codec is not None
+            self._lines, self._codec = lease.lines, watch.codec(call, exchange.secret)
+        else:
+            self._lines, self._codec = stream_codec(exchange, hop)
         self._held = b""
         self._hold_until = clock.now + _HELD_SECONDS
         self._idle = target.provider.idle_timeout
@@ -179,7 +219,7 @@ class _Stream:
         if codec.error is not None:
             raise codec.error
         if not exchange.has_started:
-            exchange.start(lease.status, lease.lines)
+            self._start()
         exchange.hold(self._held + codec.last)
 
     async def _wait(self, target: TargetRoute) -> None:
@@ -195,6 +235,10 @@ class _Stream:
         if exchange.connection.gone or clock.now > exchange.ends_at or clock.now > self._idle_at:
             _check(exchange, target, clock, self._idle_at)
 
+    def _start(self) -> None:
+        self._exchange.codec = self._codec
+        self._exchange.start(self._lease.status, self._lines)
+
     def _hold(self, piece: bytes) -> None:
         """Keeps what nobody would see yet, so that another target can still take over; not more of it, nor longer,
         than is good."""
@@ -202,7 +246,7 @@ class _Stream:
         self._held += piece
         is_due = codec.visible or len(self._held) > _HELD_BYTES or now > self._hold_until
         if self._held and codec.error is None and is_due:
-            exchange.start(self._lease.status, self._lease.lines)
+            self._start()
             exchange.write(self._held)
             self._held = b""
         else:

@@ -8,30 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from gateline.formats.openai.models import Status
+from gateline.gateway.hop import Hop, make_hop
 from gateline.gateway.tally import Tallies, Tally
 from gateline.model.call import Operation
 from gateline.model.snapshot import DEFAULT_TENANT, Model, Provider, Snapshot, Target
 from gateline.net.clock import Clock
-from gateline.net.connect import Connector, proxy_for
+from gateline.net.connect import Connector
 from gateline.net.egress import EgressPolicy
 from gateline.net.enginelink import EngineLink
 from gateline.net.pool import OriginPool
-from gateline.providers.head import host_of, upstream_head
-from gateline.providers.table import TABLE, request_target
+from gateline.providers.authorization import authorization
+from gateline.providers.table import TABLE
 from gateline.store.columns import IN_FLIGHT, row_base
-
-_OPERATIONS: tuple[Operation, ...] = ("chat.completions", "completions", "embeddings")
 
 
 class TargetRoute:
     """One target. `in_flight` counts this worker's calls on it; until `cooling_until` (monotonic seconds) others are
-    asked first. `heads` are request heads up to the request id, by operation; `paths` the engine's, by operation."""
+    asked first. `hop` says how a call gets there."""
 
     __slots__ = (
-        "asks_usage", "cooling_until", "engine", "failures", "heads", "in_flight", "label", "paths", "pool",
-        "provider", "shown", "tally", "target",
+        "_hops", "cooling_until", "credential", "engine", "failures", "in_flight", "label", "pool", "provider", "row",
+        "shown", "tally", "target",
     )  # fmt: skip
 
     def __init__(self, target: Target, tally: Tally, pool: OriginPool | None, engine: EngineLink | None) -> None:
@@ -46,26 +46,25 @@ class TargetRoute:
         self.shown = 0  # what this target's part of its row's gauge says of `in_flight`
         self.failures = 0
         self.cooling_until = 0.0
-        self.asks_usage = TABLE[provider.kind].sends_stream_options
-        self.paths = {operation: request_target(provider, operation).decode() for operation in _OPERATIONS}
-        self.heads = {operation: _head(provider, operation) for operation in _OPERATIONS} if engine is None else {}
+        self.row = TABLE[provider.kind]
+        self.credential = authorization(self.row.auth, provider.api_key, provider.name)
+        self._hops: dict[tuple[str, bool], Hop | None] = {}
+
+    def hop(self, operation: str, *, stream: bool) -> Hop | None:
+        """How a call of `operation` gets there; None when it cannot: the vendor has nothing of its kind, or what it has
+        cannot be translated into."""
+        try:
+            return self._hops[operation, stream]
+        except KeyError:
+            model = self.target.model
+            hop = make_hop(self.provider, self.row, model, cast("Operation", operation), stream=stream)
+            self._hops[operation, stream] = hop
+            return hop
 
     def show(self, cells: memoryview[int]) -> None:
         """Adds what has changed to the gauge: one row may have two targets, an old one whose calls still run too."""
         cells[row_base(self.target.row) + IN_FLIGHT] += self.in_flight - self.shown
         self.shown = self.in_flight
-
-
-def _head(provider: Provider, operation: Operation) -> bytes:
-    """Everything of the request head that does not depend on the request, ending in the request id's name."""
-    head = upstream_head(provider, operation)
-    proxy = proxy_for(provider) if provider.scheme == "http" else None
-    if proxy is not None:
-        # A plain upstream behind a proxy is asked for in absolute form (RFC 9112, section 3.2.2).
-        head = head.replace(b"POST ", b"POST http://" + host_of(provider).encode(), 1)
-        if proxy.authorization:
-            head += b"Proxy-Authorization: " + proxy.authorization.encode() + b"\r\n"
-    return head + b"X-Request-Id: "
 
 
 Targets = dict[Target, TargetRoute]

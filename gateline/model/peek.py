@@ -9,11 +9,14 @@ import msgspec
 
 
 class Peek(msgspec.Struct, array_like=True, tag=1):
-    """What is in the `size` bytes behind the descriptor, a body of `operation`?"""
+    """What is in the `size` bytes behind the descriptor, a body of `operation`? `model` and `stream` are what the
+    request's path says of them."""
 
     id: int
     operation: str
     size: int
+    model: str = ""
+    stream: bool | None = None
 
 
 class Peeked(msgspec.Struct, array_like=True, tag=2):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from gateline.model.credential import Credential
 from gateline.model.usage import Price
 
 DEFAULT_TENANT = "default"
@@ -17,7 +18,9 @@ class Provider(msgspec.Struct, frozen=True):
     """One upstream account. `kind` is a row of `providers/table.py`. `path` is the base URL's path without a final `/`.
 
     `engine` names the local engine instead of an address (kind `local`). `named` says that the configuration names
-    this host literally, which is what lets a private address through the egress policy.
+    this host literally, which is what lets a private address through the egress policy. `options` are what its
+    vendor's addresses need besides (a region, a project, an API version), by name.
+    `api_keys` are used in turn, `api_key` among them; with a `credential` it has no key but a token.
     """
 
     name: str
@@ -34,6 +37,14 @@ class Provider(msgspec.Struct, frozen=True):
     total_timeout: float = 600.0
     verify_tls: bool = True
     ca_file: str = ""
+    options: tuple[tuple[str, str], ...] = ()
+    api_keys: tuple[str, ...] = ()
+    credential: Credential | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Its static keys, each once; none when it has a `credential`, or needs none."""
+        return tuple(dict.fromkeys(key for key in (self.api_key, *self.api_keys) if key))
 
 
 class Target(msgspec.Struct, frozen=True):

@@ -35,13 +35,13 @@ class PeekLink:
         own.chmod(0o600)
         loop.add_reader(self._sock.fileno(), self._receive)
 
-    def ask(self, spool: Spool, operation: str, flow: Flow) -> Question | None:
-        """The question, to be waited for; None when it cannot be asked now."""
+    def ask(self, spool: Spool, operation: str, flow: Flow, model: str, stream: bool | None) -> Question | None:
+        """The question, to be waited for; None when it cannot be asked now. `model` and `stream`: as in `Peek`."""
         if len(self._waiting) >= _WAITING:
             return None
         number = self._next
         self._next += 1
-        message = _encode(Peek(number, operation, len(spool)))
+        message = _encode(Peek(number, operation, len(spool), model, stream))
         try:
             # Not socket.send_fds: on Python 3.11 it drops the address.
             beside = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [spool.fd]))]

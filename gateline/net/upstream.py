@@ -11,7 +11,7 @@ import httptools
 from gateline.model.errors import UpstreamBroken, UpstreamError, UpstreamUnreachable
 from gateline.net.coded import CodedReply
 from gateline.net.flow import Flow
-from gateline.net.lease import COLLECT, HIGH_WATER, Lease
+from gateline.net.lease import COLLECT, HIGH_WATER, STREAM_TYPES, Lease
 from gateline.net.small_reads import SmallReads
 from gateline.wire.chunked import whole_chunks
 from gateline.wire.reply_fault import reply_fault
@@ -356,7 +356,8 @@ class UpstreamConnection(asyncio.Protocol, Lease):
             lines += start + fields[spelled] + b"\r\n"
         self.lines = lines
         self.is_over = False
-        self.is_stream = fields.get(shape.kind, b"")[:17].lower() == b"text/event-stream"
+        kind = fields.get(shape.kind, b"")
+        self.is_stream = kind[:16] != b"application/json" and kind.partition(b";")[0].rstrip().lower() in STREAM_TYPES
         length = None if shape.length is None else int(fields[shape.length])
         self.length = length
         self.is_large = length is not None and length > COLLECT

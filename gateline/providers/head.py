@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from gateline.model.call import Operation
 from gateline.model.snapshot import Provider
-from gateline.providers.table import authorization, request_target
+from gateline.providers.paths import request_target
+from gateline.providers.row import Row
 from gateline.wire.http1_write import request_head
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -21,9 +22,8 @@ def host_of(provider: Provider) -> str:
     return host if provider.port == _DEFAULT_PORTS[provider.scheme] else f"{host}:{provider.port}"
 
 
-def upstream_head(provider: Provider, operation: Operation) -> bytes:
-    """Up to where further header lines go. Raises ValueError when the provider's host, path or key cannot stand in a
-    head; the message shows none of them."""
-    host = host_of(provider).encode()
-    lines = authorization(provider) + _AGENT
-    return request_head(b"POST", request_target(provider, operation), host, lines=lines)[:-2]
+def upstream_head(provider: Provider, row: Row, operation: Operation, model: str, *, stream: bool = False) -> bytes:
+    """Up to where further header lines go, the credential's among them. Raises ValueError when the provider's host,
+    path or options cannot stand in a head."""
+    target = request_target(provider, row, operation, model, stream=stream)
+    return request_head(b"POST", target.encode(), host_of(provider).encode(), lines=row.lines + _AGENT)[:-2]

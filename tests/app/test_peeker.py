@@ -82,7 +82,7 @@ async def _answered(link: PeekLink, spool: Spool) -> Question:
             woken.set()
 
     flow = Waker(lambda crash: None)
-    question = link.ask(spool, "chat.completions", flow)
+    question = link.ask(spool, "chat.completions", flow, "", None)
     assert question is not None
     async with asyncio.timeout(30):
         await woken.wait()
@@ -111,7 +111,7 @@ def test_nobody_to_ask_is_said_at_once(tmp_path: Path) -> None:
 
     async def story() -> None:
         link = PeekLink(asyncio.get_running_loop(), tmp_path / "peek-0.sock", tmp_path / "nobody.sock")
-        assert link.ask(spooled(b"{}"), "chat.completions", Flow(lambda crash: None)) is None
+        assert link.ask(spooled(b"{}"), "chat.completions", Flow(lambda crash: None), "", None) is None
         link.close()
 
     asyncio.run(story())

@@ -15,8 +15,8 @@ from gateline.gateway.plan import choose, plan, targets
 from gateline.gateway.router import ModelRoute, TargetRoute
 from gateline.model.errors import Forbidden, ModelNotFound
 from gateline.model.key import Key
-from gateline.model.snapshot import Model
-from tests.gateway.rig import Gate, model, provider, snapshot
+from gateline.model.snapshot import Model, Provider
+from tests.gateway.rig import Gate, call, error, model, provider, snapshot, status
 from tests.net.transport import on_loop
 
 
@@ -51,14 +51,15 @@ def test_a_busy_target_gives_way_to_the_least_busy_one(loads: list[tuple[int, in
 def exchange(gate: Gate, name: str, **key: Any) -> Any:
     caller = Key("k", b"", "default", "n", 0, 1, **key)
     fake = SimpleNamespace(
-        key=caller, call=SimpleNamespace(model=name), router=gate.front.router, model="", model_route=None
-    )
+        key=caller, call=SimpleNamespace(model=name), router=gate.front.router, model="", model_route=None,
+        operation="chat.completions", stream=False,
+    )  # fmt: skip
     plan(fake)  # type: ignore[arg-type]
     return fake
 
 
 def order(gate: Gate, name: str, now: float = 0.0, **key: Any) -> list[str]:
-    return [each.label for each in targets(exchange(gate, name, **key), now)]
+    return [each.label for each, _ in targets(exchange(gate, name, **key), now)]
 
 
 @on_loop
@@ -130,3 +131,17 @@ async def test_a_model_of_one_target_says_how_it_is(tmp_path: Path) -> None:
     route = gate.front.router.find("default", "m")
     assert isinstance(route, ModelRoute)
     assert route.status() == "ready"
+
+
+@on_loop
+async def test_a_target_that_has_nothing_of_the_kind_is_passed_over(tmp_path: Path) -> None:
+    """Embeddings of a model whose first vendor has none come from the next one; when none has, the caller is told."""
+    anthropic = Provider("claude", "anthropic", "http", "127.0.0.1", 9001, "/v1", "k")
+    models = (model("m", anthropic, fallbacks=("n",)), model("n", provider("two")), model("alone", anthropic))
+    gate = Gate(tmp_path, snapshot(*models))
+    fake = exchange(gate, "m")
+    fake.operation = "embeddings"
+    assert [each.label for each, _ in targets(fake, 0.0)] == ["two/n-there"]
+    body = b'{"model":"alone","input":"x"}'
+    client = await gate.ask(call(body).replace(b"/v1/chat/completions", b"/v1/embeddings"))
+    assert (status(client), error(client)["code"]) == (400, "unsupported_operation")

@@ -104,7 +104,7 @@ async def test_heads_name_the_upstream_and_its_key(tmp_path: Path, monkeypatch: 
         each = Provider("up", "openai-compatible", scheme, host, port, "/v1", "k")
         gate = Gate(tmp_path / scheme / host.replace(":", "-"), snapshot(Model("m", (Target(each, "m", 1, 1),))))
         _, upstream = await gate.asked(chat())
-        heads.append(upstream.transport.out.partition(b"\r\nX-Request-Id")[0])
+        heads.append(upstream.transport.out.partition(b"X-Request-Id")[0])
     assert heads[0].startswith(b"POST /v1/chat/completions HTTP/1.1\r\nHost: a.example\r\n")
     assert heads[1].startswith(b"POST /v1/chat/completions HTTP/1.1\r\nHost: [::1]:9000\r\n")
     assert heads[2].startswith(b"POST http://b.example/v1/chat/completions HTTP/1.1\r\nHost: b.example\r\n")

@@ -1,0 +1,47 @@
+"""What one vendor is to a gateway, as a row: which operations it speaks, where, with which credential, its quirks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from gateline.formats.dialect import PLAIN, Dialect
+from gateline.model.call import KINDS, Operation
+
+# How a request shows its credential. `sigv4` signs the whole of it; `token` is a bearer that is made beside the path.
+AuthStyle = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "none", "sigv4", "token"]
+# Who hands out tokens for a vendor that has no static key, or need not have one (`control/credentials.py`).
+Issuer = Literal["", "aws", "google", "entra", "ibm"]
+
+OPENAI_CHAT: tuple[Operation, ...] = ("chat.completions",)
+OPENAI_TEXT: tuple[Operation, ...] = ("chat.completions", "completions", "embeddings")
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """`speaks` are the operations the vendor serves: a call of another one is translated into the first of its kind.
+
+    `base_url` is where the vendor lives when the configuration does not say; empty: the configuration must. It and
+    `paths` (request targets that depart from the format's own) may name `options` of the provider in braces, which the
+    configuration must then give. `issuer` hands out tokens; an `api_key` given in place of one goes out as `auth` says.
+    `lines` are header lines sent with every request. `quirks` is for people.
+    """
+
+    title: str
+    speaks: tuple[Operation, ...] = OPENAI_CHAT
+    auth: AuthStyle = "bearer"
+    issuer: Issuer = ""
+    base_url: str = ""
+    dialect: Dialect = PLAIN
+    paths: dict[Operation, str] = {}
+    lines: bytes = b""
+    options: tuple[str, ...] = ()
+    docs: str = ""
+    quirks: str = ""
+
+    def spoken(self, operation: Operation) -> Operation | None:
+        """What `operation` is sent as: itself, or else the first of its kind; None when the vendor has none."""
+        if operation in self.speaks:
+            return operation
+        kind = KINDS[operation]
+        return next((other for other in self.speaks if KINDS[other] == kind), None)
