@@ -1,7 +1,7 @@
 """The process that decodes large request bodies, so that no worker's loop stands still for them.
 
-It knows descriptors and JSON, nothing of requests: a body in, the places of its top-level fields out. One request at a
-time; what waits is bounded by the socket's queue.
+It knows descriptors and formats, nothing of requests: a body in, the places of its top-level fields out, or the same
+call in another format. One request at a time; what waits is bounded by the socket's queue.
 """
 
 from __future__ import annotations
@@ -12,20 +12,25 @@ import os
 import signal
 import socket
 import sys
+from array import array
 from pathlib import Path
 from typing import cast
 
 import msgspec
 
 from gateline.formats.call import read_call
+from gateline.formats.dialect import Dialect
+from gateline.formats.packed import pack
+from gateline.formats.table import CLIENTS, SERVERS
 from gateline.model.call import Operation
 from gateline.model.errors import BadRequest
-from gateline.model.peek import FromPeeker, Peek, Peeked, Unreadable
+from gateline.model.peek import Peek, Peeked, ToPeeker, Translate, Translated, Unreadable
 
 _MESSAGE = 65_536
 _FIELDS = 1_000  # with names of this many bytes in all: an answer must fit a datagram
 _NAMES = 16_384
-_decode = msgspec.msgpack.Decoder(Peek).decode
+_decode = msgspec.msgpack.Decoder(ToPeeker).decode
+_decode_dialect = msgspec.msgpack.Decoder(Dialect).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -50,7 +55,7 @@ def address_of(view: object) -> int:
         ctypes.pythonapi.PyBuffer_Release(ctypes.byref(buffer))
 
 
-def look(question: Peek, pages: mmap.mmap) -> FromPeeker:
+def look(question: Peek, pages: mmap.mmap) -> Peeked | Unreadable:
     """The answer to one question."""
     body = memoryview(pages)[: question.size]
     try:
@@ -72,6 +77,47 @@ def look(question: Peek, pages: mmap.mmap) -> FromPeeker:
     )
 
 
+def translate(question: Translate, pages: mmap.mmap) -> tuple[Translated, list[bytes]] | Unreadable:
+    """The answer to one question, and the pieces of what goes with it."""
+    body = memoryview(pages)[: question.size]
+    operation, spoken = cast("Operation", question.operation), cast("Operation", question.spoken)
+    try:
+        call = read_call(body, operation, question.model, question.stream)
+        ask = SERVERS[operation].read(call, body)
+        written = CLIENTS[spoken].write(ask, question.target, _decode_dialect(question.dialect))
+    except BadRequest as error:
+        return Unreadable(question.id, str(error), error.param, error.reason)
+    packed = pack(ask)
+    return Translated(question.id, len(written.body), len(packed), list(written.dropped)), [written.body, packed]
+
+
+def _answer(question: Peek | Translate, pages: mmap.mmap, sock: socket.socket, sender: str) -> None:
+    answer: Peeked | Unreadable | Translated
+    if isinstance(question, Peek):
+        answer = look(question, pages)
+    else:
+        translated = translate(question, pages)
+        if isinstance(translated, tuple):
+            answer, pieces = translated
+            descriptor = os.memfd_create("gateline-translated", os.MFD_CLOEXEC)
+            try:
+                for piece in pieces:
+                    _write(descriptor, piece)
+                beside = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [descriptor]))]
+                sock.sendmsg([_encode(answer)], beside, 0, sender)
+            finally:
+                os.close(descriptor)
+            return
+        answer = translated
+    sock.sendto(_encode(answer), sender)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
 def serve(path: Path, parent: int) -> None:
     """Answers until the process `parent` is gone. Raises OSError when the socket cannot be made."""
     path.unlink(missing_ok=True)
@@ -87,8 +133,7 @@ def serve(path: Path, parent: int) -> None:
             try:
                 question = _decode(data)
                 with mmap.mmap(descriptors[0], question.size, prot=mmap.PROT_READ) as pages:
-                    answer = look(question, pages)
-                sock.sendto(_encode(answer), sender)
+                    _answer(question, pages, sock, sender)
             except (OSError, msgspec.MsgspecError, IndexError):
                 pass  # the worker has died meanwhile, or what came is not ours
             finally:

@@ -15,7 +15,7 @@ from gateline.gateway.hop import Hop
 from gateline.gateway.plan import targets
 from gateline.gateway.relay import late, refuse_kind, relay, relay_whole
 from gateline.gateway.router import TargetRoute
-from gateline.gateway.translate import write_call
+from gateline.gateway.translate import APART_FROM, write_call, write_call_apart
 from gateline.model.errors import (
     ACCOUNT_STATUSES,
     BadRequest,
@@ -31,6 +31,7 @@ from gateline.model.errors import (
 from gateline.model.record import Attempt
 from gateline.net.clock import Clock
 from gateline.net.lease import HIGH_WATER, Lease
+from gateline.net.peeklink import PeekLink
 from gateline.net.upstream import UpstreamConnection
 from gateline.store.inflight import InFlight
 
@@ -47,17 +48,20 @@ _LARGE = 1_048_576  # bytes of a body from which it is sent in views instead of 
 class Attempts:
     """The stage. One a worker."""
 
-    def __init__(self, in_flight: InFlight, clock: Clock) -> None:
+    def __init__(self, in_flight: InFlight, clock: Clock, peeker: PeekLink) -> None:
         self._in_flight = in_flight
+        self._peeker = peeker
         self._clock = clock
         self._encode = msgspec.msgpack.Encoder().encode
 
-    async def run(self, exchange: Exchange) -> None:
+    async def run(self, exchange: Exchange) -> None:  # noqa: PLR0912 - each line is a step of one straight story
         """Returns when an answer has been relayed. Raises the last target's error when none gave one."""
         clock, retry = self._clock, exchange.router.snapshot.retry
         failure: GatewayError | None = None
         for target, hop in targets(exchange, clock.now):
             exchange.hop = hop
+            if hop.client is not None and len(exchange.body) >= APART_FROM:
+                await write_call_apart(exchange, hop, self._peeker, clock)
             turn = 0
             fresh = False  # on a connection of its own, at once, in place of an attempt that a stale one cost
             while turn < retry.attempts:
@@ -218,7 +222,7 @@ class Attempts:
         pool = target.pool
         if pool is None:
             assert target.engine is not None
-            exchange.lease = target.engine.submit(exchange.flow, hop.path, _body(exchange, hop))
+            exchange.lease = target.engine.submit(exchange.flow, hop.path, bytes(_body(exchange, hop)))
             return exchange.lease
         request = _request(exchange, target, hop)
         connection = exchange.lease = pool.take()
@@ -291,7 +295,7 @@ def _request(exchange: Exchange, target: TargetRoute, hop: Hop) -> list[bytes | 
     number = len(exchange.attempts)
     request_id = exchange.id if number == 1 else b"%b.%d" % (exchange.id, number)
     lines = exchange.facts.lines if hop.lines is None else hop.lines
-    if hop.client is not None or len(exchange.body) < _LARGE:
+    if len(exchange.body) < _LARGE:
         body = _body(exchange, hop)
         return [
             b"".join((
@@ -299,13 +303,16 @@ def _request(exchange: Exchange, target: TargetRoute, hop: Hop) -> list[bytes | 
                 b"Content-Length: %d\r\n\r\n" % len(body), body,
             ))
         ]  # fmt: skip
-    parts = write_body_parts(call, hop.body_model, ask_usage=hop.asks_usage, added=hop.added)
+    if hop.client is None:
+        parts = write_body_parts(call, hop.body_model, ask_usage=hop.asks_usage, added=hop.added)
+    else:
+        parts = [write_call(exchange, hop)]
     length = sum(len(part) for part in parts)
     head = b"%b%bX-Request-Id: %b\r\n%bContent-Length: %d\r\n\r\n"
     return [head % (hop.head, target.credential, request_id, lines, length), *parts]
 
 
-def _body(exchange: Exchange, hop: Hop) -> bytes:
+def _body(exchange: Exchange, hop: Hop) -> bytes | memoryview:
     if hop.client is not None:
         return write_call(exchange, hop)
     call = exchange.call

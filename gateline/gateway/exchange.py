@@ -45,6 +45,7 @@ class Exchange:
     __slots__ = (
         "_chunked",
         "_closes",
+        "apart",
         "ask",
         "attempts",
         "body",
@@ -110,6 +111,7 @@ class Exchange:
         self.verdict: Verdict | None = None
         self.call: Call | None = None
         self.ask: Ask | None = None  # the call in no format, once a target that speaks another one wants it
+        self.apart: tuple[Hop, memoryview] | None = None  # a hop's body that another process wrote
         self.codec: Codec | None = None  # of the stream that the client sees
         self.dropped: Sequence[str] = ()  # what the translation had to leave out, by the client's own names
         self.body: bytes | bytearray | memoryview = b""

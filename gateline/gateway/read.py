@@ -14,7 +14,7 @@ from gateline.formats.call import read_call
 from gateline.gateway.exchange import Exchange
 from gateline.model.call import Call, Operation
 from gateline.model.errors import BadRequest, TooLarge, Unavailable, UnsupportedCoding
-from gateline.model.peek import Unreadable
+from gateline.model.peek import Peeked, Unreadable
 from gateline.net.incoming import hold
 from gateline.net.peeklink import PeekLink
 from gateline.net.spool import SPOOLED_FROM, Spool
@@ -91,6 +91,7 @@ class Read:
         answer = question.answer
         if isinstance(answer, Unreadable):
             raise BadRequest(answer.message, param=answer.param, code=answer.code)
+        assert isinstance(answer, Peeked)
         fields = {name: Raw(view[start:end]) for name, start, end in answer.spans}
         exchange.call = Call(
             cast("Operation", exchange.operation),

@@ -4,34 +4,55 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import cast
 
-from gateline.formats.contract import Codec, Written
+import msgspec
+
+from gateline.formats.contract import Ask, Codec, Server, Written
 from gateline.formats.features import client_names
+from gateline.formats.packed import unpack
 from gateline.formats.translation import Translation
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.hop import Hop
+from gateline.model.call import Operation
 from gateline.model.chat import Chat
-from gateline.model.errors import BadRequest
+from gateline.model.errors import BadRequest, Unavailable
+from gateline.model.peek import Translated, Unreadable
 from gateline.model.usage import Usage
+from gateline.net.clock import Clock
+from gateline.net.peeklink import PeekLink
+from gateline.net.spool import Spool
+from gateline.net.spool import is_available as spool_is_available
 
 _UNFIT = re.compile(r"[^A-Za-z0-9_.\[\]-]")  # for a list in a header; a client's own key may hold anything
 _LONGEST = 1_024  # bytes of names in the header
+APART_FROM = 262_144  # bytes of a body from which another process translates it
+_PATIENCE = 10.0  # seconds for that
+_encode = msgspec.msgpack.Encoder().encode
 _JSON = b"content-type: application/json\r\n"
 
 
-def write_call(exchange: Exchange, hop: Hop) -> bytes:
+def write_call(exchange: Exchange, hop: Hop) -> bytes | memoryview:
     """The vendor's body. Sets `exchange.ask`, and `exchange.dropped` to what the vendor's format has no place for.
     Raises BadRequest for a call that its own format does not allow, or that a strict caller would lose something of."""
     server, client = hop.server, hop.client
     assert server is not None
     assert client is not None
-    ask = exchange.ask
-    if ask is None:
+    ask, apart = exchange.ask, exchange.apart
+    if apart is not None and apart[0] is hop:
+        return apart[1]
+    if ask is None or apart is not None:
         assert exchange.call is not None
         ask = exchange.ask = server.read(exchange.call, exchange.body)
     written: Written = client.write(ask, hop.model, hop.dialect)
+    _note_dropped(exchange, ask, server, written.dropped)
+    return written.body
+
+
+def _note_dropped(exchange: Exchange, ask: Ask, server: Server, dropped: Sequence[str]) -> None:
+    """Raises BadRequest when the caller would rather have an error."""
     unmapped: Sequence[str] = getattr(ask, "unmapped", ())
-    exchange.dropped = [*unmapped, *client_names(written.dropped, server.names)] if unmapped or written.dropped else ()
+    exchange.dropped = [*unmapped, *client_names(dropped, server.names)] if unmapped or dropped else ()
     if exchange.dropped and exchange.facts.is_strict:
         raise BadRequest(
             f"{exchange.target.label if exchange.target else 'The target'} cannot be asked for "
@@ -39,7 +60,43 @@ def write_call(exchange: Exchange, hop: Hop) -> bytes:
             param=exchange.dropped[0],
             code="untranslatable",
         )
-    return written.body
+
+
+async def write_call_apart(exchange: Exchange, hop: Hop, peeker: PeekLink, clock: Clock) -> None:
+    """Has a large call written by another process, so that `write_call` finds it done: decoding and encoding megabytes
+    here would hold up every other call. Without that process it is done here. Raises as `write_call` does, and
+    Unavailable."""
+    asked, body = exchange.facts.asked, exchange.connection.body
+    if not spool_is_available or (exchange.apart is not None and exchange.apart[0] is hop):
+        return
+    if not isinstance(body, Spool):
+        body = Spool(len(exchange.body))
+        body.extend(exchange.body)
+    question = peeker.ask_translation(
+        body, asked.operation, exchange.flow, asked.model, asked.stream,
+        spoken=hop.operation, target=hop.model, dialect=_encode(hop.dialect),
+    )  # fmt: skip
+    if question is None:
+        return
+    exchange.wake_at = clock.now + _PATIENCE
+    try:
+        while question.answer is None:
+            await exchange.flow.park()
+            exchange.check()
+            if question.answer is None and clock.now > exchange.wake_at:
+                raise Unavailable("Large bodies cannot be translated at the moment: try again.", retry_after=2)
+    finally:
+        peeker.forget(question)
+    answer, pages = question.answer, question.pages
+    if isinstance(answer, Unreadable):
+        raise BadRequest(answer.message, param=answer.param, code=answer.code)
+    assert isinstance(answer, Translated)
+    assert pages is not None
+    assert hop.server is not None
+    view = memoryview(pages)
+    exchange.ask = unpack(view[answer.size : answer.size + answer.packed], cast("Operation", asked.operation))
+    exchange.apart = hop, view[: answer.size]
+    _note_dropped(exchange, exchange.ask, hop.server, answer.dropped)
 
 
 def dropped_line(exchange: Exchange) -> bytes:

@@ -1,6 +1,6 @@
 """Messages between a worker and the process that reads large bodies for it, one a datagram on `run/peek.sock`.
 
-The body itself is not sent: its descriptor travels beside the question.
+Bodies themselves are not sent: their descriptors travel beside question and answer.
 """
 
 from __future__ import annotations
@@ -40,4 +40,30 @@ class Unreadable(msgspec.Struct, array_like=True, tag=3):
     code: str | None
 
 
-FromPeeker = Peeked | Unreadable
+class Translate(msgspec.Struct, array_like=True, tag=4):
+    """Write the call behind the descriptor (as in `Peek`) as one of operation `spoken`, for the vendor's model `target`
+    and in its dialect (`formats.dialect`, as MessagePack)."""
+
+    id: int
+    operation: str
+    size: int
+    model: str
+    stream: bool | None
+    spoken: str
+    target: str
+    dialect: bytes
+
+
+class Translated(msgspec.Struct, array_like=True, tag=5):
+    """Behind the descriptor beside it lie the vendor's body, `size` bytes, and behind that the call as its answer will
+    need it (`formats.packed`), `packed` bytes. `dropped` are features that the vendor's
+    format has no place for."""
+
+    id: int
+    size: int
+    packed: int
+    dropped: list[str]
+
+
+ToPeeker = Peek | Translate
+FromPeeker = Peeked | Unreadable | Translated

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
+import os
 import socket
 from array import array
 from pathlib import Path
 
 import msgspec
 
-from gateline.model.peek import FromPeeker, Peek
+from gateline.model.peek import FromPeeker, Peek, ToPeeker, Translate, Translated
 from gateline.net.flow import Flow
 from gateline.net.spool import Spool
 
@@ -36,20 +38,38 @@ class PeekLink:
         loop.add_reader(self._sock.fileno(), self._receive)
 
     def ask(self, spool: Spool, operation: str, flow: Flow, model: str, stream: bool | None) -> Question | None:
-        """The question, to be waited for; None when it cannot be asked now. `model` and `stream`: as in `Peek`."""
+        """The question what is in a body, to be waited for; None when it cannot be asked now. `model` and `stream`: as
+        in `Peek`."""
+        return self._send(Peek(self._next, operation, len(spool), model, stream), spool, flow)
+
+    def ask_translation(
+        self,
+        spool: Spool,
+        operation: str,
+        flow: Flow,
+        model: str,
+        stream: bool | None,
+        *,
+        spoken: str,
+        target: str,
+        dialect: bytes,
+    ) -> Question | None:
+        """The same for a translation, as in `Translate`."""
+        message = Translate(self._next, operation, len(spool), model, stream, spoken, target, dialect)
+        return self._send(message, spool, flow)
+
+    def _send(self, message: ToPeeker, spool: Spool, flow: Flow) -> Question | None:
         if len(self._waiting) >= _WAITING:
             return None
-        number = self._next
         self._next += 1
-        message = _encode(Peek(number, operation, len(spool), model, stream))
         try:
             # Not socket.send_fds: on Python 3.11 it drops the address.
             beside = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [spool.fd]))]
-            self._sock.sendmsg([message], beside, 0, self._peer)
+            self._sock.sendmsg([_encode(message)], beside, 0, self._peer)
         except OSError:
             return None  # it is not there, or its queue is full
         spool.is_shared = True
-        question = self._waiting[number] = Question(number, flow, spool)
+        question = self._waiting[message.id] = Question(message.id, flow, spool)
         return question
 
     def forget(self, question: Question) -> None:
@@ -63,24 +83,32 @@ class PeekLink:
     def _receive(self) -> None:
         while True:
             try:
-                data = self._sock.recv(_ANSWER)
+                data, descriptors, _, _ = socket.recv_fds(self._sock, _ANSWER, 1)
             except OSError:
                 return
             answer = _decode(data)
             question = self._waiting.pop(answer.id, None)
+            pages = None
+            for descriptor in descriptors:
+                if isinstance(answer, Translated) and question is not None:
+                    pages = mmap.mmap(descriptor, answer.size + answer.packed, prot=mmap.PROT_READ)
+                os.close(descriptor)
             if question is not None:
                 question.answer = answer
+                question.pages = pages
                 question.spool.is_shared = False
                 question.flow.wake()
 
 
 class Question:
-    """Answered when `answer` is set; its flow is woken then. Until then the other process may look at the spool."""
+    """Answered when `answer` is set; its flow is woken then. Until then the other process may look at the spool.
+    `pages` are what came beside a `Translated`."""
 
-    __slots__ = ("answer", "flow", "number", "spool")
+    __slots__ = ("answer", "flow", "number", "pages", "spool")
 
     def __init__(self, number: int, flow: Flow, spool: Spool) -> None:
         self.number = number
         self.flow = flow
         self.spool = spool
         self.answer: FromPeeker | None = None
+        self.pages: mmap.mmap | None = None
