@@ -26,6 +26,7 @@ from gateline.gateway.read import Read
 from gateline.gateway.record import Recorder
 from gateline.gateway.router import Router, Upstreams
 from gateline.gateway.tally import Tallies
+from gateline.gateway.tokens import TokenTable
 from gateline.model.snapshot import Snapshot, decode
 from gateline.net.clock import Clock
 from gateline.net.connect import Connector
@@ -84,15 +85,18 @@ class Worker:
         self._tallies = tallies = Tallies(cells)
         self._connector = Connector(loop, EgressPolicy(snapshot.egress_allow), self._complaints.unconnected)
         self._gauges = Gauges(cells)
-        self._upstreams = Upstreams(self._connector, clock, tallies, data_dir.engine_socket)
+        self._tokens = TokenTable(clock)
+        self._upstreams = Upstreams(self._connector, clock, tallies, data_dir.engine_socket, self._tokens)
         self._peeker = PeekLink(loop, data_dir.run / f"peek-{seat.worker}.sock", data_dir.peek_socket)
-        self._keys = KeyTable(data_dir.feed_socket, seat.worker, clock, self._publish, self._cut_calls_of)
+        self._keys = KeyTable(
+            data_dir.feed_socket, seat.worker, clock, self._publish, self._cut_calls_of, self._tokens.granted
+        )
         recorder = Recorder(self._journal, self._in_flight, cells, tallies, clock, self._complaints.notice)
         pipeline = Pipeline(
             Identify(self._keys),
             Admit(self._limits, self._journal, cells),
             Read(self._peeker),
-            Attempts(self._in_flight, clock),
+            Attempts(self._in_flight, clock, self._peeker),
             recorder,
             self._complaints.defect,
         )
@@ -139,6 +143,7 @@ class Worker:
 
     def _adopt(self, snapshot: Snapshot, router: Router) -> None:
         self.front.router = router
+        self._tokens.adopt(snapshot)
         self.service.limits = snapshot.server
         self._keys.snapshot_version = snapshot.version
         self._keys.unverified_for = snapshot.unverified_keys_for

@@ -9,7 +9,9 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,6 +19,7 @@ import msgspec
 from gateline import __version__
 from gateline.model.snapshot import (
     DEFAULT_TENANT,
+    Card,
     Cors,
     Model,
     Provider,
@@ -34,7 +37,9 @@ from gateline.store.journal import FREE_SPACE
 from gateline.store.mapped import is_room_missing
 
 if TYPE_CHECKING:
-    from gateline.control.config import Config, ModelSection, ProviderSection, TargetSection
+    from gateline.control.automatic import Lists
+    from gateline.control.catalogue.pricing import Pricing
+    from gateline.control.config import Config, PriceSection, ProviderSection, TargetSection
 
 MAX_ROWS = ROWS
 _BUILTIN_CREATED = 1_735_689_600  # 2025-01-01: models of no file need some date, and always the same
@@ -53,7 +58,7 @@ class RowRegistry:
         if earlier is not None:
             for models in earlier.models.values():
                 for model in models.values():
-                    self._rows[(model.name, "")] = model.row
+                    self._rows[(model.row_name or model.name, "")] = model.row
                     self._rows.update({(model.name, target.label): target.row for target in model.targets})
         self._next = max(self._rows.values()) + 1
 
@@ -74,12 +79,22 @@ class RowRegistry:
         return {row: name for name, row in list(self._rows.items())}
 
 
-def compile_snapshot(config: Config, rows: RowRegistry, version: int, created: int = _BUILTIN_CREATED) -> Snapshot:
-    """Resolves addresses, prices, rows and local engines. `created` is the Unix time that models show. Raises
-    TooManyRows."""
+def compile_snapshot(
+    config: Config,
+    rows: RowRegistry,
+    version: int,
+    created: int = _BUILTIN_CREATED,
+    lists: Lists = MappingProxyType({}),
+    at: datetime | None = None,
+) -> Snapshot:
+    """Resolves addresses, prices, rows and local engines. `created` is the Unix time that models show, `lists` what
+    providers said they serve, `at` the moment whose prices hold (None: now). Raises TooManyRows."""
+    from gateline.control.catalogue.pricing import Pricing
     from gateline.control.crosscheck import model_names
 
-    models = {name: _model(config, name, rows, created) for name in model_names(config)}
+    pricing = Pricing(at or datetime.now(UTC))
+    models = {name: _model(config, name, rows, created, pricing) for name in model_names(config)}
+    models |= _automatic(config, rows, created, lists, pricing)
     server = config.server
     return Snapshot(
         version=version,
@@ -103,28 +118,62 @@ def compile_snapshot(config: Config, rows: RowRegistry, version: int, created: i
         retry=Retry(config.retry.attempts, config.retry.base, config.retry.cap),
         egress_allow=config.egress.allow,
         unverified_keys_for=config.keys.serve_unverified_for,
+        prices_until=pricing.until,
     )
 
 
-def _model(config: Config, name: str, rows: RowRegistry, created: int) -> Model:
+def _model(config: Config, name: str, rows: RowRegistry, created: int, pricing: Pricing) -> Model:
     from gateline.control.config import LOCAL_PROVIDER, ModelSection, TargetSection
 
     section = config.models.get(name) or ModelSection()
     targets = section.targets or (TargetSection(provider=LOCAL_PROVIDER, model=name),)
     return Model(
         name=name,
-        targets=tuple(_target(config, name, section, target, rows) for target in targets),
+        targets=tuple(_target(config, name, section.price, target, rows, pricing) for target in targets),
         fallbacks=section.fallbacks,
         row=rows.row(name),
         created=created,
+        card=_card(config, targets[0]),
     )
 
 
-def _target(config: Config, name: str, model: ModelSection, target: TargetSection, rows: RowRegistry) -> Target:
-    from gateline.control.config import LOCAL_PROVIDER
-    from gateline.control.prices import configured_price, published_price
+def _automatic(config: Config, rows: RowRegistry, created: int, lists: Lists, pricing: Pricing) -> dict[str, Model]:
+    """The whole lists of providers that have `models: auto`. Calls that reach no target are counted together, a row a
+    provider; where rows run out, the rest of a list is left out rather than the configuration refused."""
+    from gateline.control.automatic import automatic_targets
 
-    price_section = target.price or model.price
+    models: dict[str, Model] = {}
+    for name, section in automatic_targets(config, lists).items():
+        row_name = f"{section.provider}/*"
+        try:
+            row = rows.row(row_name)
+            target = _target(config, name, None, section, rows, pricing)
+        except TooManyRows:
+            break
+        card = _card(config, section)
+        models[name] = Model(name, (target,), row=row, created=created, card=card, row_name=row_name)
+    return models
+
+
+def _card(config: Config, target: TargetSection) -> Card | None:
+    from gateline.control.catalogue.entries import card_of
+
+    section = config.providers.get(target.provider)
+    return None if section is None else card_of(section.kind, target.model)
+
+
+def _target(
+    config: Config,
+    name: str,
+    model_price: PriceSection | None,
+    target: TargetSection,
+    rows: RowRegistry,
+    pricing: Pricing,
+) -> Target:
+    from gateline.control.config import LOCAL_PROVIDER
+    from gateline.control.prices import configured_price
+
+    price_section = target.price or model_price
     price = configured_price(price_section) if price_section else None
     if target.provider == LOCAL_PROVIDER:
         provider = Provider(name=LOCAL_PROVIDER, kind="local", engine=target.model)
@@ -132,7 +181,7 @@ def _target(config: Config, name: str, model: ModelSection, target: TargetSectio
     else:
         section = config.providers[target.provider]
         provider = provider_of(target.provider, section)
-        price = price or published_price(target.provider, section, target.model)
+        price = price or pricing.price(target.provider, section, target.model)
     row = rows.row(name, f"{target.provider}/{target.model}")
     return Target(provider=provider, model=target.model, weight=target.weight, row=row, price=price)
 
@@ -142,8 +191,12 @@ def provider_of(name: str, section: ProviderSection) -> Provider:
     from urllib.parse import urlsplit
 
     from gateline.control.config import base_url_of
+    from gateline.control.credentials import credential_of, keys_of, options_of
+    from gateline.providers.table import TABLE
 
     address = urlsplit(base_url_of(section))
+    credential = credential_of(section, TABLE[section.kind], address.hostname or "")
+    keys = keys_of(section) if credential is None else ()
     return Provider(
         name=name,
         kind=section.kind,
@@ -151,13 +204,16 @@ def provider_of(name: str, section: ProviderSection) -> Provider:
         host=address.hostname or "",
         port=address.port or (443 if address.scheme == "https" else 80),
         path=address.path.rstrip("/"),
-        api_key=section.api_key.get_secret_value(),
+        api_key=keys[0] if keys else "",
         connect_timeout=section.timeouts.connect,
         first_byte_timeout=section.timeouts.first_byte,
         idle_timeout=section.timeouts.idle,
         total_timeout=section.timeouts.total,
         verify_tls=section.verify_tls,
         ca_file=section.ca_file or "",
+        options=options_of(section),
+        api_keys=keys[1:],
+        credential=credential,
     )
 
 

@@ -5,6 +5,7 @@ Messages name the field and say what to do; they never repeat a value, since any
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -24,12 +25,14 @@ from pydantic import (
     SecretStr,
     ValidationError,
     ValidationInfo,
+    model_validator,
 )
 
 from gateline.control.document import read_document
 from gateline.control.mistakes import ConfigMistakes, Mistake
 from gateline.control.secret import read_secret
 from gateline.control.units import Duration, Size
+from gateline.providers.paths import fill
 from gateline.providers.table import TABLE
 
 LOCAL_PROVIDER = "local"
@@ -37,7 +40,7 @@ LOCAL_MODELS = ("local-chat", "local-embed")
 _KINDS = sorted(TABLE.keys() - {LOCAL_PROVIDER})
 _PROVIDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 _MODEL_NAME = r"^[!-~]{1,200}$"
-_UPSTREAM_NAME_BYTES = 256
+UPSTREAM_NAME_BYTES = 256
 
 
 class Section(BaseModel):
@@ -54,6 +57,32 @@ def _secret(value: Any, info: ValidationInfo) -> Any:
         return value
     files: set[str] = (info.context or {}).get("files", set())
     return read_secret(value, files)
+
+
+def _credentials_text(value: Any) -> Any:
+    """Google's credentials file as text, which a variable may hold."""
+    if not isinstance(value, str) or not value:
+        return value
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or "type" not in found:
+        raise ValueError("must be the text of a credentials file of Google's; its path goes into credentials_file")
+    return value
+
+
+def _name(value: str) -> str:
+    """What names an account, or a part of it, in an address or a form: never more than one label or path segment."""
+    if value and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", value) is None:
+        raise ValueError("must be letters, digits, dots, hyphens, underscores or colons, at most 128")
+    return value
+
+
+def _role_arn(value: str) -> str:
+    if value and re.fullmatch(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]{1,512}", value) is None:
+        raise ValueError("must be the ARN of a role, such as arn:aws:iam::123456789012:role/name")
+    return value
 
 
 def _kind(value: str) -> str:
@@ -109,8 +138,8 @@ def _writable_file(value: str) -> str:
 
 def _upstream_name(value: str) -> str:
     """Bounded in bytes: with the other names of a call it is kept in a slot of shared memory, which has a size."""
-    if not 1 <= len(value.encode(errors="replace")) <= _UPSTREAM_NAME_BYTES:
-        raise ValueError(f"must have 1 to {_UPSTREAM_NAME_BYTES} bytes of UTF-8")
+    if not 1 <= len(value.encode(errors="replace")) <= UPSTREAM_NAME_BYTES:
+        raise ValueError(f"must have 1 to {UPSTREAM_NAME_BYTES} bytes of UTF-8")
     return value
 
 
@@ -122,6 +151,10 @@ def _origin(value: str) -> str:
 
 
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+CredentialsText = Annotated[SecretStr, BeforeValidator(_credentials_text)]
+Name = Annotated[str, BeforeValidator(lambda value: _name(value) if isinstance(value, str) else value)]
+ProfileName = Annotated[str, Field(max_length=200)]
+RoleArn = Annotated[str, BeforeValidator(lambda value: _role_arn(value) if isinstance(value, str) else value)]
 BaseUrl = Annotated[str, BeforeValidator(lambda value: _base_url(value) if isinstance(value, str) else value)]
 Network = Annotated[str, BeforeValidator(lambda value: _network(value) if isinstance(value, str) else value)]
 ReadableFile = Annotated[str, BeforeValidator(lambda value: _readable_file(value) if isinstance(value, str) else value)]
@@ -179,17 +212,41 @@ class ProviderSection(Section):
     kind: Kind
     base_url: BaseUrl | None = None
     api_key: Secret = SecretStr("")
+    api_keys: Annotated[tuple[Secret, ...], Field(max_length=100)] = ()
+    api_version: Name = ""
+    location: Name = ""
+    project: Name = ""
+    project_id: Name = ""
+    region: Name = ""
+    tenant_id: Name = ""
+    client_id: Name = ""
+    client_secret: Secret = SecretStr("")
+    credentials_file: ReadableFile | None = None
+    credentials: CredentialsText = SecretStr("")
+    access_key_id: Name = ""
+    secret_access_key: Secret = SecretStr("")
+    session_token: Secret = SecretStr("")
+    profile: ProfileName = ""
+    role_arn: RoleArn = ""
     timeouts: TimeoutsSection = TimeoutsSection()
     verify_tls: bool = True
     ca_file: ReadableFile | None = None
+    models: Literal["auto"] | None = None
 
 
 class PriceSection(Section):
-    """US dollars per million tokens; `cached` is what input read from the vendor's prompt cache costs."""
+    """US dollars per million tokens. A part of input or output without a price of its own costs what the whole does."""
 
     input: Dollars
     output: Dollars
     cached: Dollars | None = None
+    cache_write: Dollars | None = None
+    cache_write_1h: Dollars | None = None
+    input_audio: Dollars | None = None
+    output_audio: Dollars | None = None
+    input_image: Dollars | None = None
+    output_image: Dollars | None = None
+    cached_audio: Dollars | None = None
 
 
 class TargetSection(Section):
@@ -229,7 +286,8 @@ class KeysSection(Section):
 
 
 class Config(Section):
-    """The whole file. Without `models` and `providers` the local models serve, as they do without any file."""
+    """The whole file. Without `models` and `providers` the local models serve, as they do without any file.
+    `models: auto` is the same as `models: auto` of every provider."""
 
     server: ServerSection = ServerSection()
     providers: dict[ProviderName, ProviderSection] = Field(default_factory=dict)
@@ -239,10 +297,31 @@ class Config(Section):
     logging: LoggingSection = LoggingSection()
     keys: KeysSection = KeysSection()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _auto(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("models") != "auto":
+            return values
+        providers = values.get("providers")
+        if isinstance(providers, dict):
+            providers = {
+                name: {"models": "auto", **section} if isinstance(section, dict) else section
+                for name, section in providers.items()
+            }
+        return {**values, "models": {}, "providers": providers}
+
 
 def base_url_of(provider: ProviderSection) -> str:
-    """The address that is configured, else the vendor's own."""
-    return provider.base_url or TABLE[provider.kind].base_url
+    """The address that is configured, else the vendor's own; empty when there is neither, or an option of it is
+    missing."""
+    from gateline.control.credentials import options_of
+
+    if provider.base_url:
+        return provider.base_url
+    try:
+        return fill(TABLE[provider.kind].base_url, options_of(provider))
+    except ValueError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

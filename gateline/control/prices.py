@@ -1,18 +1,66 @@
-"""Looks models up in the vendors' price lists (package genai-prices). Its import is slow: only a compile pays it."""
+"""Prices in exact integers, as the configuration or a vendor gives them, and when they hold."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
-from functools import partial
-from typing import Any
+from typing import Final
 
-from gateline.control.config import PriceSection, ProviderSection
-from gateline.model.usage import PRICE_SCALE, Price, PriceTier
+import msgspec
 
-_SCALED_PER_DOLLAR = 1_000 * PRICE_SCALE  # 1 USD per million tokens is 1,000 nano-dollars a token
-_NANO_PER_THOUSAND_CALLS = 1_000_000  # 1 USD per thousand calls is a million nano-dollars a call
-# Parts of a bill that follow from nothing we count: such a price is unknown to us, not smaller.
-_BEYOND_US = ("output_reasoning_mtok", "output_citation_mtok")
+from gateline.control.config import PriceSection
+from gateline.model.usage import PRICE_SCALE, PartRates, Price, PriceTier
+
+_SCALED_PER_DOLLAR: Final = 1_000 * PRICE_SCALE  # 1 USD per million tokens is 1,000 nano-dollars a token
+_NANO_PER_THOUSAND_CALLS: Final = 1_000_000  # 1 USD per thousand calls is a million nano-dollars a call
+
+
+Rates = Mapping[str, Decimal]
+
+
+class DatedPrice(msgspec.Struct, frozen=True):
+    """One of a model's prices. It holds from `since` on (None: from the beginning), and every day from `begins` to
+    `ends` (UTC; both None: all day).
+
+    `price` is None when some part of the bill follows from nothing we count: then it is unknown to us, not smaller.
+    `rates` is what the list says, by its own names: dollars, those of the lowest tier where there are tiers.
+    """
+
+    price: Price | None
+    since: date | None = None
+    begins: time | None = None
+    ends: time | None = None
+    rates: dict[str, Decimal] = {}
+
+    def is_active(self, at: datetime) -> bool:
+        now = at.astimezone(UTC)
+        if self.begins is not None and self.ends is not None:
+            clock = now.time()
+            if self.begins <= self.ends:
+                return self.begins <= clock < self.ends
+            return clock >= self.begins or clock < self.ends
+        return self.since is None or now.date() >= self.since
+
+    def changes(self, at: datetime) -> Iterator[datetime]:
+        """When it may begin or end next."""
+        if self.since is not None:
+            yield datetime.combine(self.since, time(), UTC)
+        for moment in (self.begins, self.ends):
+            if moment is not None:
+                for days in (0, 1):
+                    yield datetime.combine(at.astimezone(UTC).date() + timedelta(days), moment, UTC)
+
+
+def in_force(prices: Sequence[DatedPrice], at: datetime) -> DatedPrice | None:
+    """The last one that is active at a moment; the first where none is yet; None where there is none at all."""
+    return next((price for price in reversed(prices) if price.is_active(at)), prices[0] if prices else None)
+
+
+def next_change(prices: Sequence[DatedPrice], at: datetime) -> int:
+    """When another price may come into force after `at`, in Unix seconds; 0 when no change is announced."""
+    moments = [moment for price in prices for moment in price.changes(at) if moment > at]
+    return int(min(moments).timestamp()) if moments and len(prices) > 1 else 0
 
 
 def scaled(dollars_per_million: Decimal) -> int:
@@ -21,58 +69,40 @@ def scaled(dollars_per_million: Decimal) -> int:
 
 
 def configured_price(price: PriceSection) -> Price:
-    cached = price.input if price.cached is None else price.cached
-    return Price(scaled(price.input), scaled(price.output), scaled(cached))
+    return price_of({name: rate for name, rate in price.model_dump().items() if rate is not None})
 
 
-def published_price(name: str, provider: ProviderSection, model: str) -> Price | None:
-    """The vendor's own price for `model`, None when it publishes none. The vendor is found by its address first, then
-    by the provider's kind, then by the name the operator gave it."""
-    from genai_prices import Usage, calc_price
-
-    names = [name] if provider.kind == "openai-compatible" else [provider.kind, name]
-    ways = [partial(calc_price, Usage(), model, provider_id=vendor) for vendor in names]
-    if provider.base_url:
-        ways.insert(0, partial(calc_price, Usage(), model, provider_api_url=provider.base_url))
-    for way in ways:
-        try:
-            return _price(way().model_price)
-        except LookupError:
-            continue
-    return None
-
-
-def _price(published: Any) -> Price | None:
-    if published.input_mtok is None or any(getattr(published, key) is not None for key in _BEYOND_US):
-        return None
-    request = _rate(published.requests_kcount, 0)
-    starts = {tier.start for rate in _rates(published) for tier in getattr(rate, "tiers", ())}
+def price_of(
+    rates: Rates, tiers: Sequence[tuple[int, Rates]] = (), dollars_per_thousand_calls: Decimal = Decimal(0)
+) -> Price:
+    """`rates` are dollars per million tokens by the names of `Usage`; `input` must be there. `tiers` are those of calls
+    with more than so many input tokens."""
     return Price(
-        *_three(published, 0),
-        request=int((request * _NANO_PER_THOUSAND_CALLS).to_integral_value(ROUND_HALF_EVEN)),
-        tiers=tuple(PriceTier(start, *_three(published, start + 1)) for start in sorted(starts)),
+        *_totals(rates),
+        request=int((dollars_per_thousand_calls * _NANO_PER_THOUSAND_CALLS).to_integral_value(ROUND_HALF_EVEN)),
+        tiers=tuple(PriceTier(above, *_totals(tier), parts=_parts(tier)) for above, tier in tiers),
+        parts=_parts(rates),
     )
 
 
-def _rates(published: Any) -> tuple[Any, Any, Any]:
+def _totals(rates: Rates) -> tuple[int, int, int]:
     """Input, output, cached. What has no price for output gives none (embeddings); cached input defaults to input."""
-    cached = published.input_mtok if published.cache_read_mtok is None else published.cache_read_mtok
-    return published.input_mtok, published.output_mtok, cached
+    input_rate, output = rates["input"], rates.get("output", Decimal(0))
+    return scaled(input_rate), scaled(output), scaled(rates.get("cached", input_rate))
 
 
-def _three(published: Any, input_tokens: int) -> tuple[int, int, int]:
-    input_rate, output, cached = (scaled(_rate(rate, input_tokens)) for rate in _rates(published))
-    return input_rate, output, cached
-
-
-def _rate(rate: Any, input_tokens: int) -> Decimal:
-    """The rate in force for a call of `input_tokens`."""
-    if rate is None:
-        return Decimal(0)
-    if isinstance(rate, Decimal):
-        return rate
-    dollars: Decimal = rate.base
-    for tier in rate.tiers:
-        if input_tokens > tier.start:
-            dollars = tier.price
-    return dollars
+def _parts(rates: Rates) -> PartRates | None:
+    if rates.keys() <= {"input", "output", "cached"}:
+        return None
+    input_rate, output = rates["input"], rates.get("output", Decimal(0))
+    write = rates.get("cache_write", input_rate)
+    audio = rates.get("input_audio", input_rate)
+    return PartRates(
+        cache_write=scaled(write),
+        cache_write_1h=scaled(rates.get("cache_write_1h", write)),
+        input_audio=scaled(audio),
+        output_audio=scaled(rates.get("output_audio", output)),
+        input_image=scaled(rates.get("input_image", input_rate)),
+        output_image=scaled(rates.get("output_image", output)),
+        cached_audio=scaled(rates.get("cached_audio", rates.get("cached", audio))),
+    )

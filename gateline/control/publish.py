@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from gateline.model.feed import Beat, Changed, Cut, Found, Hello, Lookup, Publish, Refused, ToControl, ToWorker
+from gateline.model.feed import Beat, Changed, Cut, Found, Granted, Hello, Lookup, Publish, Refused, ToControl, ToWorker
 from gateline.model.key import Key
 from gateline.wire.frames import FrameReader, FrameTooLarge, frame
 
@@ -73,6 +73,7 @@ class Feed:
         self._asked = asyncio.Event()
         self._waiters: list[asyncio.Future[None]] = []
         self._snapshot: Publish | None = None
+        self._grants: dict[bytes, bytes] = {}
         self.changed = 0
 
     async def start(self) -> None:
@@ -99,7 +100,7 @@ class Feed:
         """Makes this the configuration in force: sent to every worker that runs another one, now and on `Hello`."""
         self._snapshot = Publish(version, snapshot)
         for connection in list(self._connections):
-            connection.bring_up_to_date(self._snapshot)
+            self._bring_up_to_date(connection)
 
     def announce(self, key: Key) -> None:
         """Sends one change. Changes are announced in the order of their numbers; one already announced is skipped."""
@@ -111,6 +112,16 @@ class Feed:
     def cut(self, key_id: str) -> None:
         """Ends the running calls of a key, on every worker; its revocation has been announced."""
         self._send_all(Cut(key_id))
+
+    def grant(self, granted: Granted) -> None:
+        """The token of a credential, or that there is none: told to every worker, now and when it comes anew."""
+        framed = self._grants[granted.credential] = frame(_encoder.encode(granted))
+        for connection in list(self._connections):
+            connection.send(framed)
+
+    def forget_grants(self, wanted: Collection[bytes]) -> None:
+        """The configuration has the credentials `wanted` and no others: workers drop the rest by themselves."""
+        self._grants = {credential: framed for credential, framed in self._grants.items() if credential in wanted}
 
     async def settled(self, changed: int, workers: Collection[int], timeout: float) -> Settled:  # noqa: ASYNC109 part of the answer
         """Waits until each of `workers` has applied change `changed`, for at most `timeout` seconds."""
@@ -182,16 +193,22 @@ class Feed:
             connection.pid = message.pid
             connection.snapshot = message.snapshot
             connection.send(frame(_encoder.encode(Beat(self.changed))))
-            if self._snapshot is not None:
-                connection.bring_up_to_date(self._snapshot)
+            if not self._bring_up_to_date(connection):
+                connection.send_all(self._grants.values())
         elif isinstance(message, Refused):
             connection.refused, connection.reason = message.version, message.reason
         else:
             connection.seen = max(connection.seen, message.changed)
             connection.snapshot = message.snapshot
-            if self._snapshot is not None:
-                connection.bring_up_to_date(self._snapshot)  # it took one that has been withdrawn meanwhile
+            self._bring_up_to_date(connection)  # it may have taken one that has been withdrawn meanwhile
         self.moved()
+
+    def _bring_up_to_date(self, connection: _Connection) -> bool:
+        """Sends the configuration in force to a worker that runs another one, and then the tokens it may call for."""
+        offered = self._snapshot is not None and connection.offer(self._snapshot)
+        if offered:
+            connection.send_all(self._grants.values())
+        return offered
 
     def _ask(self, connection: _Connection, hashed: bytes) -> None:
         waiting = self._waiting.get(hashed)
@@ -270,10 +287,17 @@ class _Connection(asyncio.Protocol):
             return
         transport.write(framed)
 
-    def bring_up_to_date(self, snapshot: Publish) -> None:
-        if self.worker >= 0 and snapshot.version not in {self.snapshot, self._offered}:
-            self._offered = snapshot.version
-            self.send(frame(_encoder.encode(snapshot)))
+    def send_all(self, frames: Iterable[bytes]) -> None:
+        for framed in frames:
+            self.send(framed)
+
+    def offer(self, snapshot: Publish) -> bool:
+        """Whether it was sent: a worker that runs it, or has it on its way, needs it no second time."""
+        if self.worker < 0 or snapshot.version in {self.snapshot, self._offered}:
+            return False
+        self._offered = snapshot.version
+        self.send(frame(_encoder.encode(snapshot)))
+        return True
 
     def drop(self) -> None:
         if self._transport is not None:

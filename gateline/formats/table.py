@@ -2,24 +2,67 @@
 
 from __future__ import annotations
 
+from gateline.formats.anthropic import sides as anthropic
 from gateline.formats.contract import Client, ErrorForm, Server, Watch
+from gateline.formats.gemini import sides as gemini
 from gateline.formats.openai.error import write_error as write_openai_error
-from gateline.formats.openai.sides import STREAM_WATCH, WHOLE_WATCH
+from gateline.formats.openai.sides import (
+    CHAT_CLIENT,
+    CHAT_SERVER,
+    COMPLETION_SERVER,
+    EMBEDDING_CLIENT,
+    EMBEDDING_SERVER,
+    STREAM_WATCH,
+    WHOLE_WATCH,
+)
+from gateline.formats.raw import RAW_WATCH
+from gateline.formats.responses import sides as responses
 from gateline.model.call import Family, Operation
 
 # What clients of the gateway may speak, where it can be read into a neutral call.
-SERVERS: dict[Operation, Server] = {}
+SERVERS: dict[Operation, Server] = {
+    "chat.completions": CHAT_SERVER,
+    "completions": COMPLETION_SERVER,
+    "embeddings": EMBEDDING_SERVER,
+    "responses": responses.SERVER,
+    "messages": anthropic.MESSAGES,
+    "messages.count_tokens": anthropic.COUNT,
+    "generate_content": gemini.CHAT_SERVER,
+    "gemini.count_tokens": gemini.COUNT_SERVER,
+    "embed_content": gemini.EMBED_SERVER,
+    "batch_embed_contents": gemini.BATCH_SERVER,
+}
 
 # What vendors speak, where it can be written from a neutral call.
-CLIENTS: dict[Operation, Client] = {}
+CLIENTS: dict[Operation, Client] = {
+    "chat.completions": CHAT_CLIENT,
+    "embeddings": EMBEDDING_CLIENT,
+    "responses": responses.CLIENT,
+    "messages": anthropic.MESSAGES_CLIENT,
+    "messages.count_tokens": anthropic.COUNT_CLIENT,
+    "generate_content": gemini.CHAT_CLIENT,
+    "gemini.count_tokens": gemini.COUNT_CLIENT,
+    "embed_content": gemini.EMBED_CLIENT,
+    "batch_embed_contents": gemini.BATCH_CLIENT,
+}
 
 # How a reply is followed that passes untouched.
 WATCHES: dict[Operation, Watch] = {
+    "passthrough": RAW_WATCH,
+    "messages": anthropic.MESSAGES_WATCH,
+    "messages.count_tokens": anthropic.COUNT_WATCH,
+    "responses": responses.WATCH,
     "chat.completions": STREAM_WATCH,
     "completions": STREAM_WATCH,
     "embeddings": WHOLE_WATCH,
+    "generate_content": gemini.CHAT_WATCH,
+    "gemini.count_tokens": gemini.WHOLE_WATCH,
+    "embed_content": gemini.WHOLE_WATCH,
+    "batch_embed_contents": gemini.WHOLE_WATCH,
 }
 
 ERRORS: dict[Family, ErrorForm] = {
     "openai": ErrorForm(write_openai_error),
+    "anthropic": anthropic.ERRORS,
+    "gemini": gemini.ERROR,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from random import random
 from time import monotonic, monotonic_ns
 
 import msgspec
@@ -12,14 +11,14 @@ from gateline.formats.redact import redact
 from gateline.formats.vendor_error import read_error, retry_after
 from gateline.gateway.exchange import ClientGone, Exchange
 from gateline.gateway.hop import Hop
-from gateline.gateway.plan import targets
+from gateline.gateway.plan import Ways
 from gateline.gateway.relay import late, refuse_kind, relay, relay_whole
+from gateline.gateway.retry import Step, back_off, has_other_key, next_step
 from gateline.gateway.router import TargetRoute
 from gateline.gateway.translate import APART_FROM, write_call, write_call_apart
 from gateline.model.errors import (
     ACCOUNT_STATUSES,
     BadRequest,
-    EgressRefused,
     GatewayError,
     Unavailable,
     UpstreamBroken,
@@ -54,25 +53,28 @@ class Attempts:
         self._clock = clock
         self._encode = msgspec.msgpack.Encoder().encode
 
-    async def run(self, exchange: Exchange) -> None:  # noqa: PLR0912 - each line is a step of one straight story
+    async def run(self, exchange: Exchange, ways: Ways) -> None:
         """Returns when an answer has been relayed. Raises the last target's error when none gave one."""
         clock, retry = self._clock, exchange.router.snapshot.retry
         failure: GatewayError | None = None
-        for target, hop in targets(exchange, clock.now):
+        for target, hop in ways:
             exchange.hop = hop
             if hop.client is not None and len(exchange.body) >= APART_FROM:
                 await write_call_apart(exchange, hop, self._peeker, clock)
             turn = 0
             fresh = False  # on a connection of its own, at once, in place of an attempt that a stale one cost
+            at_once = False  # the same, or with another key
+            spare = target.authority.spare
             while turn < retry.attempts:
-                if turn and not fresh:
-                    await self._pause(exchange, _back_off(turn, retry.base, retry.cap, failure))
+                if turn and not at_once:
+                    await self._pause(exchange, back_off(turn, retry.base, retry.cap, failure))
                 began = monotonic_ns()
                 try:
                     self._begin(exchange, target, began)
-                    lease = None if fresh else self._send_now(exchange, target, hop)
+                    request = self._request(exchange, target, hop)
+                    lease = None if fresh else self._send_now(exchange, target, hop, request)
                     if lease is None:
-                        lease = await self._send_fresh(exchange, target, hop)
+                        lease = await self._send_fresh(exchange, target, request)
                     if not lease.complete and lease.failure is None:
                         exchange.wake_at = clock.now + target.provider.first_byte_timeout
                         await exchange.flow.park()
@@ -91,17 +93,18 @@ class Attempts:
                     self._learn(exchange, target, error)
                 else:
                     target.failures = 0
+                    if exchange.seat is not None:
+                        exchange.seat.refusals = 0
                     return
                 finally:
                     self._end(exchange, target, began)
-                fresh = isinstance(failure, UpstreamStale) and clock.now <= exchange.call_ends_at
-                if fresh:
-                    continue
-                if exchange.has_started or not _is_worth_more(failure) or clock.now > exchange.call_ends_at:
-                    raise failure
-                if not _is_worth_the_same(failure, retry.cap):
+                step = next_step(exchange, target, failure, spare, clock.now)
+                if step is Step.ELSEWHERE:
                     break
-                turn += 1
+                fresh = step is Step.FRESH
+                at_once = step is not Step.AGAIN
+                turn += step is Step.AGAIN
+                spare -= step is Step.OTHER_KEY
         raise failure or _nowhere(exchange)
 
     # --- one attempt ---
@@ -113,6 +116,7 @@ class Attempts:
         assert key is not None
         exchange.attempts.append(Attempt(target.label, started=began + clock.epoch))
         exchange.target = target
+        exchange.seat = None
         ends_at = clock.now + target.provider.total_timeout
         if ends_at > exchange.call_ends_at:  # noqa: PLR1730 - min() costs more than all of this line and the next
             ends_at = exchange.call_ends_at
@@ -190,6 +194,9 @@ class Attempts:
             exchange.check()
 
     async def _check_reply(self, exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop) -> None:
+        if hop.is_raw:
+            exchange.stream = lease.is_stream
+            return
         if lease.status >= 400:
             await self._collect(exchange, lease, target)
             raise _refusal(exchange, lease)
@@ -217,24 +224,52 @@ class Attempts:
         if self._clock.now > exchange.ends_at:
             raise late(exchange, target)
 
-    def _send_now(self, exchange: Exchange, target: TargetRoute, hop: Hop) -> Lease | None:
+    def _request(self, exchange: Exchange, target: TargetRoute, hop: Hop) -> list[bytes | memoryview]:
+        """The upstream request's bytes; an engine gets the body only. Attempts after the first carry their number
+        behind the request id. Raises what the caller is to be told when there is no authority to ask with."""
+        if target.engine is not None:
+            return [_body(exchange, hop)]
+        now, authority = self._clock.now, target.authority
+        exchange.seat = seat = authority.seat(now)
+        if hop.client is not None:
+            body: list[bytes | memoryview] = [write_call(exchange, hop)]
+        elif len(exchange.body) < _LARGE or hop.is_raw:
+            body = [_body(exchange, hop)]
+        else:
+            assert exchange.call is not None
+            body = write_body_parts(exchange.call, hop.body_model, ask_usage=hop.asks_usage, added=hop.added)
+        if seat is not None:
+            credential, exchange.secret = seat.lines, seat.secret
+        else:
+            credential, exchange.secret = authority.lines(hop.path, body, now)
+        number = len(exchange.attempts)
+        request_id = exchange.id if number == 1 else b"%b.%d" % (exchange.id, number)
+        lines = exchange.facts.lines if hop.lines is None else hop.lines
+        length = len(body[0]) if len(body) == 1 else sum(len(part) for part in body)
+        head = b"%b%bX-Request-Id: %b\r\n%bContent-Length: %d\r\n\r\n" % (
+            hop.head, credential, request_id, lines, length,
+        )  # fmt: skip
+        return [head + body[0]] if length < _LARGE and len(body) == 1 else [head, *body]
+
+    def _send_now(
+        self, exchange: Exchange, target: TargetRoute, hop: Hop, request: list[bytes | memoryview]
+    ) -> Lease | None:
         """Sends the request on what is open already; None when a connection must be made first."""
         pool = target.pool
         if pool is None:
             assert target.engine is not None
-            exchange.lease = target.engine.submit(exchange.flow, hop.path, bytes(_body(exchange, hop)))
+            exchange.lease = target.engine.submit(exchange.flow, hop.path, bytes(request[0]))
             return exchange.lease
-        request = _request(exchange, target, hop)
         connection = exchange.lease = pool.take()
         if connection is not None:
             connection.send(exchange.flow, request)
         return connection
 
-    async def _send_fresh(self, exchange: Exchange, target: TargetRoute, hop: Hop) -> Lease:
+    async def _send_fresh(self, exchange: Exchange, target: TargetRoute, request: list[bytes | memoryview]) -> Lease:
         """The same on a connection of its own."""
         connection = await self._dial(exchange, target)
         exchange.lease = connection
-        connection.send(exchange.flow, _request(exchange, target, hop))
+        connection.send(exchange.flow, request)
         return connection
 
     async def _dial(self, exchange: Exchange, target: TargetRoute) -> UpstreamConnection:
@@ -262,6 +297,11 @@ class Attempts:
         exchange.attempts[-1].error = error.label
         now = self._clock.now
         if isinstance(error, UpstreamRefused):
+            seat, keyring = exchange.seat, target.authority.keyring
+            if seat is not None and keyring is not None:
+                keyring.learn(seat, error.status, error.retry_after, now, error.reason)
+            if has_other_key(target, error, now):
+                return
             if error.status == 403:
                 # A refused credential, or one caller's prompt that the vendor will not have: only a row of them, from
                 # which no other call stood out, says which.
@@ -287,34 +327,11 @@ class Attempts:
             exchange.check()
 
 
-def _request(exchange: Exchange, target: TargetRoute, hop: Hop) -> list[bytes | memoryview]:
-    """The upstream request's bytes. Attempts after the first carry their number behind the request id."""
-    call = exchange.call
-    assert call is not None
-    exchange.secret = target.provider.api_key
-    number = len(exchange.attempts)
-    request_id = exchange.id if number == 1 else b"%b.%d" % (exchange.id, number)
-    lines = exchange.facts.lines if hop.lines is None else hop.lines
-    if len(exchange.body) < _LARGE:
-        body = _body(exchange, hop)
-        return [
-            b"".join((
-                hop.head, target.credential, b"X-Request-Id: ", request_id, b"\r\n", lines,
-                b"Content-Length: %d\r\n\r\n" % len(body), body,
-            ))
-        ]  # fmt: skip
-    if hop.client is None:
-        parts = write_body_parts(call, hop.body_model, ask_usage=hop.asks_usage, added=hop.added)
-    else:
-        parts = [write_call(exchange, hop)]
-    length = sum(len(part) for part in parts)
-    head = b"%b%bX-Request-Id: %b\r\n%bContent-Length: %d\r\n\r\n"
-    return [head % (hop.head, target.credential, request_id, lines, length), *parts]
-
-
 def _body(exchange: Exchange, hop: Hop) -> bytes | memoryview:
     if hop.client is not None:
         return write_call(exchange, hop)
+    if hop.is_raw:
+        return memoryview(exchange.body)
     call = exchange.call
     assert call is not None
     return write_body(call, hop.body_model, ask_usage=hop.asks_usage, added=hop.added)
@@ -343,25 +360,3 @@ def _refusal(exchange: Exchange, lease: Lease) -> UpstreamRefused:
         code=detail.code,
         retry_after=detail.retry_after or retry_after(lease.headers),
     )
-
-
-def _is_worth_more(error: GatewayError) -> bool:
-    """Whether another try, here or elsewhere, may do better."""
-    return isinstance(error, Unavailable) or (isinstance(error, UpstreamError) and error.retryable)
-
-
-def _is_worth_the_same(error: GatewayError, longest_wait: float) -> bool:
-    """Whether the same target may do better in a moment: not with a refused credential, nor before it asked to wait."""
-    if isinstance(error, Unavailable | EgressRefused):
-        return False
-    if isinstance(error, UpstreamRefused) and error.status in ACCOUNT_STATUSES:
-        return False
-    return error.retry_after is None or error.retry_after <= longest_wait
-
-
-def _back_off(turn: int, base: float, cap: float, failure: GatewayError | None) -> float:
-    """Full jitter over an exponential (aws.amazon.com/builders-library, "Timeouts, retries and backoff with jitter"),
-    and never before the upstream asked for."""
-    wait = random() * min(cap, base * 2.0 ** (turn - 1))  # noqa: S311 - spreads retries, hides nothing
-    asked = failure.retry_after if failure is not None and failure.retry_after is not None else 0.0
-    return max(wait, asked)

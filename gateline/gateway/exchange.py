@@ -14,6 +14,7 @@ from gateline.formats.table import ERRORS
 from gateline.gateway.cors import cors_lines
 from gateline.gateway.facts import Facts
 from gateline.gateway.hop import Hop
+from gateline.gateway.keyring import Seat
 from gateline.gateway.router import ModelRoute, Router, TargetRoute
 from gateline.model.call import Call
 from gateline.model.errors import GatewayError
@@ -76,6 +77,7 @@ class Exchange:
         "operation",
         "queue",
         "router",
+        "seat",
         "secret",
         "slot",
         "started",
@@ -120,6 +122,7 @@ class Exchange:
         self.target: TargetRoute | None = None
         self.lease: Lease | None = None
         self.hop: Hop | None = None  # how this attempt gets to its target
+        self.seat: Seat | None = None  # the key this attempt uses, where there is one to choose
         self.secret = ""  # the credential it was sent with, which no error may show
         self.slot = -1  # in the in-flight table
         self.stream = False

@@ -7,7 +7,7 @@ from gateline.formats.table import CLIENTS, SERVERS, WATCHES
 from gateline.model.call import Operation
 from gateline.model.snapshot import Provider
 from gateline.net.connect import proxy_for
-from gateline.providers.head import host_of, upstream_head
+from gateline.providers.head import host_of, raw_head, upstream_head
 from gateline.providers.paths import request_target
 from gateline.providers.row import Row
 
@@ -25,12 +25,13 @@ class Hop:
     is the vendor's, and bytes pass, watched by `watch`; else the call is read by `server` and written by `client`.
 
     `model` is the vendor's name of it; `body_model` stands in a body that passes, None where the path says it.
-    `asks_usage`, `added`: see `formats.call.write_body`. `lines` are header lines in place of the client's.
+    `is_raw`: request and reply pass whatever they are. `asks_usage`, `added`: see `formats.call.write_body`. `lines` are
+    header lines in place of the client's.
     """
 
     __slots__ = (
-        "added", "asks_usage", "body_model", "client", "dialect", "head", "lines", "model", "operation", "path",
-        "server", "watch",
+        "added", "asks_usage", "body_model", "client", "dialect", "head", "is_raw", "lines", "model", "operation",
+        "path", "server", "watch",
     )  # fmt: skip
 
     def __init__(self, provider: Provider, row: Row, model: str, operation: Operation, *, stream: bool) -> None:
@@ -44,9 +45,27 @@ class Hop:
         self.added = {"anthropic_version": version} if version else {}
         self.asks_usage = row.dialect.stream_options if operation in _ASKS_USAGE else None
         self.watch = WATCHES.get(operation)
+        self.is_raw = False
         self.client: Client | None = None
         self.server: Server | None = None
         self.lines: bytes | None = None
+
+
+def raw_hop(provider: Provider, row: Row, method: bytes, path: str) -> Hop:
+    """For a request that passes as it is. Raises ValueError when `path` cannot stand in a head."""
+    hop = Hop.__new__(Hop)
+    hop.operation = "passthrough"
+    hop.dialect = row.dialect
+    hop.path = path
+    hop.head = _through_proxy(provider, method, raw_head(provider, row, method, path))
+    hop.model = ""
+    hop.body_model = None
+    hop.added = {}
+    hop.asks_usage = None
+    hop.watch = WATCHES["passthrough"]
+    hop.is_raw = True
+    hop.client = hop.server = hop.lines = None
+    return hop
 
 
 def make_hop(provider: Provider, row: Row, model: str, operation: Operation, *, stream: bool) -> Hop | None:
@@ -65,13 +84,16 @@ def make_hop(provider: Provider, row: Row, model: str, operation: Operation, *, 
     return hop
 
 
-def _head(provider: Provider, row: Row, operation: Operation, model: str, stream: bool) -> bytes:
+def _head(provider: Provider, row: Row, operation: Operation, model: str, *, stream: bool) -> bytes:
     """Everything of the request head that depends neither on the request nor on which key is used."""
-    head = upstream_head(provider, row, operation, model, stream=stream)
+    return _through_proxy(provider, b"POST", upstream_head(provider, row, operation, model, stream=stream))
+
+
+def _through_proxy(provider: Provider, method: bytes, head: bytes) -> bytes:
     proxy = proxy_for(provider) if provider.scheme == "http" else None
     if proxy is not None:
         # A plain upstream behind a proxy is asked for in absolute form (RFC 9112, section 3.2.2).
-        head = head.replace(b"POST ", b"POST http://" + host_of(provider).encode(), 1)
+        head = head.replace(method + b" ", b"%b http://%b" % (method, host_of(provider).encode()), 1)
         if proxy.authorization:
             head += b"Proxy-Authorization: " + proxy.authorization.encode() + b"\r\n"
     return head

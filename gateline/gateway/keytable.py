@@ -17,7 +17,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from gateline.model.errors import Unavailable
-from gateline.model.feed import Beat, Changed, Cut, Found, Hello, Lookup, Publish, Refused, Seen, ToWorker
+from gateline.model.feed import Beat, Changed, Cut, Found, Granted, Hello, Lookup, Publish, Refused, Seen, ToWorker
 from gateline.model.key import Key
 from gateline.net.clock import Clock
 from gateline.net.flow import Flow
@@ -50,7 +50,7 @@ class Question:
 
 class KeyTable:
     """`find` answers from memory; `ask` starts or joins a look-up. `publish` gets each new configuration's bytes, `cut`
-    the id of each key whose running calls are to end."""
+    the id of each key whose running calls are to end, `granted` each token of a provider."""
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class KeyTable:
         clock: Clock,
         publish: Callable[[int, bytes], None],
         cut: Callable[[str], None],
+        granted: Callable[[Granted], None],
     ) -> None:
         self._keys: dict[bytes, Key] = {}
         self._absent: dict[bytes, float] = {}
@@ -70,6 +71,7 @@ class KeyTable:
         self._worker = worker
         self._publish = publish
         self._cut = cut
+        self._granted = granted
         self._changed = 0
         self._returned_at = 0  # the change that the connection began with
         self._is_returning = True  # since the connection opened, nobody has said whether changes were missed
@@ -154,6 +156,8 @@ class KeyTable:
             self._acknowledge()
         elif isinstance(message, Cut):
             self._cut(message.key_id)
+        elif isinstance(message, Granted):
+            self._granted(message)
         elif isinstance(message, Beat) and message.changed >= 0:
             self._heard = self._clock.now
             if self._is_returning:

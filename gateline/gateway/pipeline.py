@@ -9,6 +9,7 @@ from gateline.gateway.attempt import Attempts
 from gateline.gateway.exchange import ClientGone, Exchange
 from gateline.gateway.identify import Identify
 from gateline.gateway.models import list_models
+from gateline.gateway.passthrough import passage
 from gateline.gateway.plan import plan
 from gateline.gateway.read import Read
 from gateline.gateway.record import Recorder
@@ -48,8 +49,9 @@ class Pipeline:
             else:
                 if not self._read(exchange):  # the call in the body, whose bytes are kept for pass-through
                     await self._read_slowly(exchange)  # one that is still coming, coded or large
-                plan(exchange)  # the model, allowed for this principal; its targets follow lazily
-                await self._attempt(exchange)  # connect, send, relay; retry and fall back until visible
+                # the model, allowed for this principal; its targets follow lazily
+                ways = plan(exchange) if exchange.operation != "passthrough" else passage(exchange)
+                await self._attempt(exchange, ways)  # connect, send, relay; retry and fall back until visible
         except GatewayError as error:
             exchange.fail(error)  # in the client's own format
             error.__traceback__ = None  # it holds the frames that hold it: so, nothing is left for the collector

@@ -14,8 +14,12 @@ from gateline.model.key import Key
 _SLACK = 2  # calls a target may have over the least busy one, per unit of weight, before weights give way
 
 
-def plan(exchange: Exchange) -> None:
-    """Finds the model. Raises ModelNotFound, or Forbidden when the key has no access to it."""
+Ways = Iterable[tuple[TargetRoute, Hop]]
+
+
+def plan(exchange: Exchange) -> Ways:
+    """Finds the model, and how to get to its targets. Raises ModelNotFound, or Forbidden when the key has no access to
+    it."""
     call, key = exchange.call, exchange.key
     assert call is not None
     assert key is not None
@@ -29,13 +33,14 @@ def plan(exchange: Exchange) -> None:
         raise Forbidden(f"This key has no access to the model {name!r}.", param="model")
     exchange.model = name
     exchange.model_route = route
+    return targets(exchange, exchange.connection.service.clock.now)
 
 
 def may_use(key: Key, name: str) -> bool:
     return key.models is None or name in key.models
 
 
-def targets(exchange: Exchange, now: float) -> Iterable[tuple[TargetRoute, Hop]]:
+def targets(exchange: Exchange, now: float) -> Ways:
     """Every target that the call can get to, once, with how. Those cooling down come after all others.
 
     A fallback is another model: a key that may not use it does not get there through this door either.

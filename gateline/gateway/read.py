@@ -43,8 +43,7 @@ class Read:
         assert not isinstance(body, Spool)
         exchange.bytes_in = len(body)
         exchange.body = body
-        asked = exchange.facts.asked
-        exchange.call = call = read_call(body, cast("Operation", asked.operation), asked.model, asked.stream)
+        exchange.call = call = _read_call(exchange, body)
         exchange.stream = call.stream
         return True
 
@@ -59,7 +58,7 @@ class Read:
         if coding and coding.lower() != b"identity":
             body = await _decoded(exchange, body, coding)
             hold(connection, len(body), len(body))
-        if len(body) >= SPOOLED_FROM and spool_is_available:
+        if len(body) >= SPOOLED_FROM and spool_is_available and exchange.operation != "passthrough":
             await self._peek_apart(exchange, body)
         else:
             plain = body.view() if isinstance(body, Spool) else body
@@ -106,6 +105,8 @@ class Read:
 
 def _read_call(exchange: Exchange, body: bytes | bytearray | memoryview) -> Call:
     asked = exchange.facts.asked
+    if asked.operation == "passthrough":
+        return Call("passthrough", "", {})
     return read_call(body, cast("Operation", asked.operation), asked.model, asked.stream)
 
 

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import cast
 
 from gateline.formats.openai.models import Status
+from gateline.gateway.authority import NOBODY, Authority, seats_of
 from gateline.gateway.hop import Hop, make_hop
+from gateline.gateway.keyring import Keyring, Seat
 from gateline.gateway.tally import Tallies, Tally
+from gateline.gateway.tokens import TokenTable
 from gateline.model.call import Operation
 from gateline.model.snapshot import DEFAULT_TENANT, Model, Provider, Snapshot, Target
 from gateline.net.clock import Clock
@@ -20,7 +23,7 @@ from gateline.net.connect import Connector
 from gateline.net.egress import EgressPolicy
 from gateline.net.enginelink import EngineLink
 from gateline.net.pool import OriginPool
-from gateline.providers.authorization import authorization
+from gateline.providers.head import host_of
 from gateline.providers.table import TABLE
 from gateline.store.columns import IN_FLIGHT, row_base
 
@@ -30,11 +33,13 @@ class TargetRoute:
     asked first. `hop` says how a call gets there."""
 
     __slots__ = (
-        "_hops", "cooling_until", "credential", "engine", "failures", "in_flight", "label", "pool", "provider", "row",
+        "_hops", "authority", "cooling_until", "engine", "failures", "in_flight", "label", "pool", "provider", "row",
         "shown", "tally", "target",
     )  # fmt: skip
 
-    def __init__(self, target: Target, tally: Tally, pool: OriginPool | None, engine: EngineLink | None) -> None:
+    def __init__(
+        self, target: Target, tally: Tally, pool: OriginPool | None, engine: EngineLink | None, authority: Authority
+    ) -> None:
         provider = target.provider
         self.target = target
         self.provider = provider
@@ -47,7 +52,7 @@ class TargetRoute:
         self.failures = 0
         self.cooling_until = 0.0
         self.row = TABLE[provider.kind]
-        self.credential = authorization(self.row.auth, provider.api_key, provider.name)
+        self.authority = authority
         self._hops: dict[tuple[str, bool], Hop | None] = {}
 
     def hop(self, operation: str, *, stream: bool) -> Hop | None:
@@ -66,6 +71,8 @@ class TargetRoute:
         cells[row_base(self.target.row) + IN_FLIGHT] += self.in_flight - self.shown
         self.shown = self.in_flight
 
+
+_NO_ROW = 0  # the row of calls that name no model
 
 Targets = dict[Target, TargetRoute]
 
@@ -96,7 +103,9 @@ class Router:
         tenants: dict[str, dict[str, ModelRoute]],
         targets: Targets,
         leaving: list[TargetRoute],
+        open_targets: dict[str, TargetRoute],
     ) -> None:
+        self.open = open_targets  # by provider: those whose whole API may be asked for
         self.snapshot = snapshot
         self.targets = targets
         self.leaving = leaving  # of configurations before this one, with calls that still run
@@ -124,8 +133,15 @@ class Upstreams:
     """The pools and engine links of a worker, by provider and by name, and the routers made over them."""
 
     def __init__(
-        self, connector: Connector, clock: Clock, tallies: Tallies, engine_socket: Callable[[str], Path]
+        self,
+        connector: Connector,
+        clock: Clock,
+        tallies: Tallies,
+        engine_socket: Callable[[str], Path],
+        tokens: TokenTable,
     ) -> None:
+        self._tokens = tokens
+        self._seats: dict[Provider, list[Seat]] = {}
         self._tallies = tallies
         self._connector = connector
         self._clock = clock
@@ -147,10 +163,15 @@ class Upstreams:
             tenant: {name: self._model(model, known, targets) for name, model in models.items()}
             for tenant, models in snapshot.models.items()
         }
+        open_targets: dict[str, TargetRoute] = {}
+        for provider in snapshot.open_providers:
+            target = Target(provider, "*", 1, _NO_ROW)
+            route = targets[target] = known.get(target) or self._target(target)
+            open_targets[provider.name] = route
         old = [*known.values(), *before.leaving] if before is not None else []
         gone = [route for route in old if targets.get(route.target) is not route]
         leaving = [route for route in gone if route.in_flight or route.shown]
-        router = Router(snapshot, tenants, targets, leaving)
+        router = Router(snapshot, tenants, targets, leaving, open_targets)
         self._connector.egress = egress
         self._retire({target.provider for target in targets})
         return router
@@ -175,17 +196,28 @@ class Upstreams:
             if engine is None:
                 engine = self.engines[name] = EngineLink(name, self._engine_socket(name))
                 engine.start()
-            return TargetRoute(target, tally, None, engine)
+            return TargetRoute(target, tally, None, engine, NOBODY)
         pool = self.pools.get(provider)
         if pool is None:
             pool = self.pools[provider] = OriginPool(provider, self._connector, self._clock)
             if provider.scheme == "https":
                 self._connector.prepare(provider)
-        return TargetRoute(target, tally, pool, None)
+        return TargetRoute(target, tally, pool, None, self._authority(provider))
+
+    def _authority(self, provider: Provider) -> Authority:
+        """Raises ValueError when a key could not be a header value."""
+        if provider.credential is not None:
+            region = dict(provider.options).get("region", "")
+            return Authority(None, self._tokens.of(provider.credential), host=host_of(provider), region=region)
+        seats = self._seats.get(provider)
+        if seats is None:
+            seats = self._seats[provider] = seats_of(provider, TABLE[provider.kind].auth)
+        return Authority(Keyring(provider.name, seats), None) if seats else NOBODY
 
     def _retire(self, used: set[Provider]) -> None:
         for provider in [provider for provider in self.pools if provider not in used]:
             self.pools.pop(provider).close()
+        self._seats = {provider: seats for provider, seats in self._seats.items() if provider in used}
         self._engines_in_use = {provider.engine for provider in used}
 
     def _sweep(self, now: float) -> None:

@@ -66,7 +66,7 @@ _GEMINI: dict[str, tuple[Operation, bool | None]] = {
     "batchEmbedContents": ("batch_embed_contents", None),
 }
 _READ = (b"GET", b"HEAD")
-_PASSED = (b"GET", b"HEAD", b"POST", b"DELETE", b"PUT", b"PATCH")
+_PASSED = (b"GET", b"POST", b"DELETE")
 _PASSTHROUGH = b"/passthrough/"
 
 

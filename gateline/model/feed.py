@@ -2,7 +2,7 @@
 
 A worker says `Hello`, asks `Lookup` for keys it does not know and acknowledges with `Seen`. The control plane sends a
 `Publish` when the configuration changes, a `Changed` for each change of a key, in order, and a `Beat` every 250 ms.
-`Cut` follows the revocation of a key whose running calls are to end as well.
+`Cut` follows the revocation of a key whose running calls are to end as well; `Granted` brings the tokens of providers.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from gateline.model.key import Key
+from gateline.model.token import Token
 
 
 class Hello(msgspec.Struct, array_like=True, tag=1):
@@ -70,5 +71,14 @@ class Refused(msgspec.Struct, array_like=True, tag=9):
     reason: str
 
 
+class Granted(msgspec.Struct, array_like=True, tag=10):
+    """What requests of the providers with this credential (`model.credential.credential_id`) carry from now on. Without
+    a token, `reason` says why there is none, and holds no secret. Said again after each `Publish` and `Hello`."""
+
+    credential: bytes
+    token: Token | None
+    reason: str = ""
+
+
 ToControl = Hello | Lookup | Seen | Refused
-ToWorker = Publish | Changed | Found | Beat | Cut
+ToWorker = Publish | Changed | Found | Beat | Cut | Granted

@@ -11,7 +11,7 @@ import msgspec
 
 from gateline.model.usage import Usage, UsageSource
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 
 class Attempt(msgspec.Struct, array_like=True, gc=False):

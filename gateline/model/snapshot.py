@@ -6,6 +6,8 @@ assigned, fallbacks checked. It holds provider secrets: its bytes are written wi
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from gateline.model.credential import Credential
@@ -14,7 +16,7 @@ from gateline.model.usage import Price
 DEFAULT_TENANT = "default"
 
 
-class Provider(msgspec.Struct, frozen=True):
+class Provider(msgspec.Struct, frozen=True, omit_defaults=True, cache_hash=True):
     """One upstream account. `kind` is a row of `providers/table.py`. `path` is the base URL's path without a final `/`.
 
     `engine` names the local engine instead of an address (kind `local`). `named` says that the configuration names
@@ -47,7 +49,7 @@ class Provider(msgspec.Struct, frozen=True):
         return tuple(dict.fromkeys(key for key in (self.api_key, *self.api_keys) if key))
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, omit_defaults=True, cache_hash=True):
     """Where a call may go: a provider and the model's name there. `row` is its row in the metric columns."""
 
     provider: Provider
@@ -61,14 +63,32 @@ class Target(msgspec.Struct, frozen=True):
         return f"{self.provider.name}/{self.model}"
 
 
-class Model(msgspec.Struct, frozen=True):
-    """A public name and its targets. `row` counts what reached no target. `created` is a Unix time in seconds."""
+class Card(msgspec.Struct, frozen=True, array_like=True):
+    """What a list of models says of one, as its vendor publishes it: None is unknown. `input` and `output` are the
+    modalities it is known to take and give; `context_window` and `max_output` are tokens."""
+
+    title: str
+    kind: Literal["chat", "embeddings", "rerank", "image", "speech", "transcription", "moderation"]
+    context_window: int | None = None
+    max_output: int | None = None
+    input: tuple[str, ...] = ()
+    output: tuple[str, ...] = ()
+    tools: bool | None = None
+    json_schema: bool | None = None
+    reasoning: bool | None = None
+
+
+class Model(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A public name and its targets. `row` counts what reached no target, under `row_name` where many models share it.
+    `created` is a Unix time in seconds. `card` tells of its first target."""
 
     name: str
     targets: tuple[Target, ...]
     fallbacks: tuple[str, ...] = ()
     row: int = 0
     created: int = 0
+    card: Card | None = None
+    row_name: str = ""
 
 
 class Cors(msgspec.Struct, frozen=True):
@@ -105,7 +125,8 @@ class Retry(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """`models` is keyed by tenant, then public name. `egress_allow` lists networks the configuration opens."""
+    """`models` is keyed by tenant, then public name. `egress_allow` lists networks the configuration opens. Some price
+    may change at `prices_until`, in Unix seconds; 0 when no change is announced."""
 
     version: int
     models: dict[str, dict[str, Model]]
@@ -113,12 +134,44 @@ class Snapshot(msgspec.Struct, frozen=True):
     retry: Retry = Retry()
     egress_allow: tuple[str, ...] = ()
     unverified_keys_for: float = 30.0
+    open_providers: tuple[Provider, ...] = ()
+    prices_until: int = 0
+
+
+class _Kept(msgspec.Struct, array_like=True):
+    """As it is written: each provider once, however many targets it has; a target names it by its place."""
+
+    snapshot: Snapshot
+    providers: list[Provider]
 
 
 def encode(snapshot: Snapshot) -> bytes:
-    return msgspec.msgpack.encode(snapshot)
+    places: dict[Provider, Provider] = {}
+
+    def placed(target: Target) -> Target:
+        place = places.get(target.provider)
+        if place is None:
+            place = places[target.provider] = Provider(name=str(len(places)), kind="")
+        return msgspec.structs.replace(target, provider=place)
+
+    models = {
+        tenant: {
+            name: msgspec.structs.replace(model, targets=tuple(placed(target) for target in model.targets))
+            for name, model in served.items()
+        }
+        for tenant, served in snapshot.models.items()
+    }
+    return msgspec.msgpack.encode(_Kept(msgspec.structs.replace(snapshot, models=models), list(places)))
 
 
 def decode(raw: bytes) -> Snapshot:
-    """Raises msgspec.ValidationError when `raw` was written by another version of the program."""
-    return msgspec.msgpack.decode(raw, type=Snapshot)
+    """Raises msgspec.DecodeError when `raw` was written by another version of the program."""
+    kept = msgspec.msgpack.decode(raw, type=_Kept)
+    try:
+        for served in kept.snapshot.models.values():
+            for model in served.values():
+                for target in model.targets:  # nobody has seen or hashed it yet
+                    msgspec.structs.force_setattr(target, "provider", kept.providers[int(target.provider.name)])
+    except (ValueError, IndexError):
+        raise msgspec.ValidationError("a target names no provider") from None
+    return kept.snapshot

@@ -25,5 +25,9 @@ def host_of(provider: Provider) -> str:
 def upstream_head(provider: Provider, row: Row, operation: Operation, model: str, *, stream: bool = False) -> bytes:
     """Up to where further header lines go, the credential's among them. Raises ValueError when the provider's host,
     path or options cannot stand in a head."""
-    target = request_target(provider, row, operation, model, stream=stream)
-    return request_head(b"POST", target.encode(), host_of(provider).encode(), lines=row.lines + _AGENT)[:-2]
+    return raw_head(provider, row, b"POST", request_target(provider, row, operation, model, stream=stream))
+
+
+def raw_head(provider: Provider, row: Row, method: bytes, target: str) -> bytes:
+    """The same for any method and target."""
+    return request_head(method, target.encode(), host_of(provider).encode(), lines=row.lines + _AGENT)[:-2]

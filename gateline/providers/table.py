@@ -43,6 +43,7 @@ TABLE: dict[str, Row] = {
         title="Azure OpenAI",
         speaks=tuple(operation for operation in _OPENAI if operation != "moderations"),
         auth="api-key",
+        issuer="entra",
         dialect=_OPENAI_DIALECT,
         paths={**_AZURE_PATHS, "responses": "/openai/v1/responses"},
         options=("api_version",),
@@ -69,8 +70,8 @@ TABLE: dict[str, Row] = {
     "vertex": Row(
         title="Google Vertex AI",
         speaks=("generate_content", "gemini.count_tokens"),
-        auth="token",
-        base_url="https://{location}-aiplatform.googleapis.com/v1/projects/{project}/locations/{location}",
+        issuer="google",
+        base_url="https://{location_prefix}aiplatform.googleapis.com/v1/projects/{project}/locations/{location}",
         paths={
             "generate_content": "/publishers/google/models/{model}:generateContent"
             "|/publishers/google/models/{model}:streamGenerateContent?alt=sse",
@@ -83,8 +84,8 @@ TABLE: dict[str, Row] = {
     "vertex-anthropic": Row(
         title="Anthropic on Vertex AI",
         speaks=("messages",),
-        auth="token",
-        base_url="https://{location}-aiplatform.googleapis.com/v1/projects/{project}/locations/{location}",
+        issuer="google",
+        base_url="https://{location_prefix}aiplatform.googleapis.com/v1/projects/{project}/locations/{location}",
         dialect=Dialect(anthropic_version="vertex-2023-10-16"),
         paths={
             "messages": "/publishers/anthropic/models/{model}:rawPredict"
@@ -97,7 +98,7 @@ TABLE: dict[str, Row] = {
     "bedrock": Row(
         title="AWS Bedrock",
         speaks=("converse",),
-        auth="sigv4",
+        issuer="aws",
         base_url="https://bedrock-runtime.{region}.amazonaws.com",
         options=("region",),
         docs="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",

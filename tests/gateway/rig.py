@@ -22,6 +22,7 @@ from gateline.gateway.read import Read
 from gateline.gateway.record import Recorder
 from gateline.gateway.router import Upstreams
 from gateline.gateway.tally import Tallies
+from gateline.gateway.tokens import TokenTable
 from gateline.model.feed import Beat
 from gateline.model.key import Key, key_hash
 from gateline.model.record import Record
@@ -66,6 +67,9 @@ class NoPeeker:
     """Nobody looks at large bodies: they are read where they are."""
 
     def ask(self, *_: object) -> None:
+        return None
+
+    def ask_translation(self, *_: object, **__: object) -> None:
         return None
 
 
@@ -142,10 +146,13 @@ class Gate:
         self.limits = Limits(mmap.mmap(-1, limits.size(1)), 0, 1, data_dir.limits_lock)
         self.tallies = Tallies(cells)
         self.connector = FakeConnector()
-        self.upstreams = Upstreams(self.connector, clock, self.tallies, data_dir.engine_socket)  # type: ignore[arg-type]
+        self.tokens = TokenTable(clock)
+        self.upstreams = Upstreams(self.connector, clock, self.tallies, data_dir.engine_socket, self.tokens)  # type: ignore[arg-type]
         self.defects: list[BaseException] = []
         self.notices: list[tuple[str, int, str]] = []
-        self.keys = KeyTable(data_dir.feed_socket, 0, clock, lambda _version, _raw: None, lambda _key: None)
+        self.keys = KeyTable(
+            data_dir.feed_socket, 0, clock, lambda _version, _raw: None, lambda _key: None, lambda _: None
+        )
         self.key = Key("key_1", key_hash(TOKEN.encode(), data_dir.pepper()), "default", "n", 5, 1, **key)
         self.keys._receive(Beat(1))
         self.keys._keep(self.key)
@@ -153,7 +160,7 @@ class Gate:
             Identify(self.keys),
             Admit(self.limits, self.journal, cells),  # type: ignore[arg-type]
             Read(NoPeeker()),  # type: ignore[arg-type]
-            Attempts(self.slots, clock),
+            Attempts(self.slots, clock, NoPeeker()),  # type: ignore[arg-type]
             Recorder(self.journal, self.slots, cells, self.tallies, clock, self._notice),  # type: ignore[arg-type]
             lambda _, error: self.defects.append(error),
         )

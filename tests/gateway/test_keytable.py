@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from gateline.gateway import keytable
 from gateline.gateway.keytable import KeyTable, Question
 from gateline.model.errors import Unavailable
-from gateline.model.feed import Beat, Changed, Cut, Found, Hello, Lookup, Publish, Seen
+from gateline.model.feed import Beat, Changed, Cut, Found, Granted, Hello, Lookup, Publish, Seen
 from gateline.model.key import Key
+from gateline.model.token import Bearer
 from gateline.net.clock import Clock
 from gateline.net.flow import Flow
 
@@ -28,8 +29,14 @@ class Table(KeyTable):
         self.clock.now = 1_000.0
         self.published: list[int] = []
         self.cuts: list[str] = []
+        self.granted: list[Granted] = []
         super().__init__(
-            Path("nobody"), 3, self.clock, lambda version, _: self.published.append(version), self.cuts.append
+            Path("nobody"),
+            3,
+            self.clock,
+            lambda version, _: self.published.append(version),
+            self.cuts.append,
+            self.granted.append,
         )
         self.said: list[msgspec.Struct] = []
         self.woken = 0
@@ -325,3 +332,11 @@ def test_no_order_of_messages_brings_a_revoked_key_back(steps: list[str]) -> Non
             table.hear(read[-1])
         known = table.find(b"a")
         assert known is None or known == version or not version.revoked
+
+
+def test_a_token_goes_to_who_holds_them() -> None:
+    """The table passes on what it hears of them, and keeps none."""
+    table = Table()
+    granted = Granted(b"credential", Bearer("t", 1.0))
+    table.hear(granted)
+    assert table.granted == [granted]

@@ -52,7 +52,7 @@ def exchange(gate: Gate, name: str, **key: Any) -> Any:
     caller = Key("k", b"", "default", "n", 0, 1, **key)
     fake = SimpleNamespace(
         key=caller, call=SimpleNamespace(model=name), router=gate.front.router, model="", model_route=None,
-        operation="chat.completions", stream=False,
+        operation="chat.completions", stream=False, connection=SimpleNamespace(service=gate.service),
     )  # fmt: skip
     plan(fake)  # type: ignore[arg-type]
     return fake

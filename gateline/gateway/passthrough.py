@@ -1,0 +1,53 @@
+"""Requests for a provider's own API, whatever they are: under the same identity, limits, egress policy and ledger.
+
+What a provider's account can do besides answering calls (files, fine-tunes, other people's batches) is reached this way
+too: so it is open only where the configuration says so, and to keys that may use every model.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from gateline.gateway.exchange import Exchange
+from gateline.gateway.hop import raw_hop
+from gateline.gateway.plan import Ways
+from gateline.model.errors import BadRequest, Forbidden, NotFound
+
+_CREDENTIAL = re.compile(r"(?:^|&)key=[^&]*")
+_UP = re.compile(r"(?:^|[/\\])\.{1,2}(?=[/\\?;]|$)")
+_DECODED = 3  # how often a path is decoded in search of one that leads up: some servers do it more than once
+
+
+def passage(exchange: Exchange) -> Ways:
+    """The one way. Raises NotFound for a provider that is not open, Forbidden for a key that may not use it, BadRequest
+    for a path that leads out of the provider's base URL."""
+    key, request = exchange.key, exchange.connection.request
+    assert key is not None
+    name, _, rest = exchange.facts.asked.rest.partition("/")
+    target = exchange.router.open.get(name)
+    if target is None:
+        raise NotFound(
+            f"No provider {name[:64]!r} is open to passthrough (`passthrough: true` in its configuration)."
+        )
+    if key.models is not None:
+        raise Forbidden("This key may use some models only, and passthrough knows no models.", code="key_is_limited")
+    if leads_up(rest):
+        raise BadRequest("the path must not lead upwards", code="invalid_path")
+    path = f"{target.provider.path}/{rest}"
+    query = _CREDENTIAL.sub("", request.query.decode("ascii")).lstrip("&")
+    try:
+        hop = raw_hop(target.provider, target.row, request.method, f"{path}?{query}" if query else path)
+    except ValueError:
+        raise BadRequest("the path has bytes that cannot be forwarded", code="invalid_path") from None
+    exchange.model = ""
+    return ((target, hop),)
+
+
+def leads_up(path: str) -> bool:
+    """Whether a path has a segment `.` or `..`, written as it may be."""
+    for _ in range(_DECODED):
+        if _UP.search(path):
+            return True
+        path = unquote(path)
+    return bool(_UP.search(path))
