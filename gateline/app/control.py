@@ -60,6 +60,7 @@ class _Control:
         module = await asyncio.to_thread(importlib.import_module, "gateline.app.control_parts")
         parts: Parts = module.Parts(self._seat, self._configuration, self._changes, self._roster, self.reload)
         self._parts = parts
+        parts.tokens.apply(self._configuration.snapshot)  # does not wait for a database that is away
         if self._configuration.is_pending:  # the file had changed under the running workers
             self._start(self._settle_late(self._configuration.version))
         if await self._opened(parts):
@@ -77,10 +78,13 @@ class _Control:
                 self._start(self._settle_late(self._configuration.version))
             if self._parts is not None:
                 await asyncio.to_thread(self._parts.reloaded)
+                self._parts.renewal.ask()
             self._tell("reloaded", version=self._configuration.version, engines=self._configuration.engines)
 
     def _publish(self) -> None:
         self._changes.feed.publish(self._configuration.version, self._configuration.encoded())
+        if self._parts is not None:
+            self._parts.tokens.apply(self._configuration.snapshot)
 
     async def _settled(self, seconds: float) -> bool:
         """Whether all workers run what was published, or something newer was; then it is kept for the next start.

@@ -27,7 +27,9 @@ from gateline.control.log import configure_logs
 from gateline.control.metrics import CONTENT_TYPE, render
 from gateline.control.mistakes import ConfigMistakes
 from gateline.control.publish import bind_private
+from gateline.control.renewal import Renewal
 from gateline.control.roster import Roster
+from gateline.control.tokens.service import TokenService
 from gateline.model.record import Record
 from gateline.store.columns import Columns
 from gateline.store.journal import sync_live
@@ -37,6 +39,7 @@ from gateline.store.sql.base import connect
 _CHANGES_SECONDS = 0.5  # of a key changed past this process; its own go out at once
 _IMPORT_SECONDS = 0.2
 _SYNC_SECONDS = 0.1
+_RENEWAL_SECONDS = 60.0  # it ends by a defect only, and is then begun again
 _AT_START = ("host", "port", "workers", "admin_host", "admin_port", "drain_delay", "grace")
 _UNASKED_SECONDS = 5.0  # between runs of both while the columns say that nothing was written
 
@@ -71,6 +74,8 @@ class Parts:
         self._access = _access_log(self._settings)
         self._ledger = Ledger(self._engine, seat.data_dir, self._imported, Complaint("record_unreadable").failed)
         self._keys = Keys(self._engine, seat.data_dir.pepper())
+        self.tokens = TokenService(changes.feed.grant, changes.feed.forget_grants)
+        self.renewal = Renewal(seat.config, seat.data_dir, configuration, reload)
         self._servers: list[AppServer] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._is_open = False
@@ -100,6 +105,7 @@ class Parts:
             repeat_async("key_changes", _CHANGES_SECONDS, self._changes.push),
             repeat("ledger_import", _IMPORT_SECONDS, self._ledger.run_once, import_due),
             repeat("journal_sync", _SYNC_SECONDS, lambda: sync_live(folder), sync_due),
+            repeat_async("renewal", _RENEWAL_SECONDS, self.renewal.run),
         )
         self._tasks = [asyncio.get_running_loop().create_task(job) for job in jobs]
         services = Services(
@@ -135,6 +141,7 @@ class Parts:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.tokens.close()
         if self._is_open:  # else there is no database to import into, and connecting would make an empty one
             await self._import_last()
         self._engine.dispose()

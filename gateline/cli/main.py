@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gateline.cli import bench, check, fake, keys, serve, usage
+from gateline.cli import bench, check, fake, keys, models, serve, usage
 
 app = typer.Typer(
     name="gateline",
@@ -38,5 +38,6 @@ app.command("serve")(serve.serve)
 app.add_typer(keys.app, name="keys")
 app.command("check")(check.check)
 app.command("usage")(usage.usage)
+app.command("models")(models.models)
 app.command("fake")(fake.fake)
 app.command("bench")(bench.bench)

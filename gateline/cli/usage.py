@@ -19,6 +19,7 @@ _PARTS = (  # shown where some call had any
     "output_audio_tokens",
     "input_image_tokens",
     "output_image_tokens",
+    "cached_audio_tokens",
 )
 _ASK_SECONDS = 30.0  # the server imports the journals first: after a burst that takes its time
 

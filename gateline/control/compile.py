@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -266,7 +267,7 @@ def snapshot_for_start(
 def current_snapshot(
     config_path: Path | None, data_dir: DataDir, environment: Mapping[str, str] = os.environ
 ) -> Snapshot | None:
-    """The kept snapshot if file, environment, secrets and program are still those it was made from."""
+    """The kept snapshot if file, environment, secrets and program are still those it was made from, and prices too."""
     kept = kept_snapshot(data_dir)
     return kept if kept is not None and _is_current(kept, config_path, data_dir, environment) else None
 
@@ -281,13 +282,24 @@ def fresh_snapshot(
     """Compiles the configuration. Raises ConfigMistakes, TooManyRows; OSError when a file cannot be read."""
     from gateline.control.config import load_with_sources
 
-    content = _content(config_path)  # read before it is loaded: an edit in between then makes the next start compile
+    content = content_of(config_path)  # read before it is loaded: an edit in between then makes the next start compile
     loaded = load_with_sources(config_path, environment)
     created = _BUILTIN_CREATED if config_path is None else int(config_path.stat().st_mtime)
-    snapshot = compile_snapshot(loaded.config, rows, version, created)
+    snapshot = compile_snapshot(loaded.config, rows, version, created, _lists(loaded.config, data_dir))
     origin = Origin(__version__, loaded.variables, loaded.secret_files, b"")
     origin.digest = _digest(origin, encode(snapshot), content, data_dir, environment)
     return Fresh(snapshot, origin)
+
+
+def _lists(config: Config, data_dir: DataDir) -> Lists:
+    """What providers said they serve when they were asked last. Most configurations ask nobody."""
+    automatic = [provider_of(name, section) for name, section in config.providers.items() if section.models == "auto"]
+    if not automatic:
+        return {}
+    from gateline.control.lists import address_of, read_lists
+
+    kept = read_lists(data_dir)
+    return {provider.name: kept[address_of(provider)] for provider in automatic if address_of(provider) in kept}
 
 
 def keep(fresh: Fresh, data_dir: DataDir) -> None:
@@ -307,10 +319,11 @@ def kept_snapshot(data_dir: DataDir) -> Snapshot | None:
 def _is_current(kept: Snapshot, config_path: Path | None, data_dir: DataDir, environment: Mapping[str, str]) -> bool:
     try:
         origin = msgspec.msgpack.decode(_origin_path(data_dir).read_bytes(), type=Origin)
-        same = origin.digest == _digest(origin, encode(kept), _content(config_path), data_dir, environment)
+        same = origin.digest == _digest(origin, encode(kept), content_of(config_path), data_dir, environment)
     except (OSError, msgspec.DecodeError):
         return False
-    return same and origin.program == __version__
+    prices_hold = not kept.prices_until or time.time() < kept.prices_until
+    return same and prices_hold and origin.program == __version__
 
 
 def _digest(origin: Origin, raw: bytes, content: bytes, data_dir: DataDir, environment: Mapping[str, str]) -> bytes:
@@ -323,7 +336,7 @@ def _digest(origin: Origin, raw: bytes, content: bytes, data_dir: DataDir, envir
     return digest.digest()
 
 
-def _content(config_path: Path | None) -> bytes:
+def content_of(config_path: Path | None) -> bytes:
     """What tells one configuration file from another, and from none. A file that cannot be read is for `load` to
     report."""
     try:

@@ -9,6 +9,7 @@ from gateline.control.compile import (
     Fresh,
     RowRegistry,
     TooManyRows,
+    content_of,
     current_snapshot,
     engines_of,
     fresh_snapshot,
@@ -32,6 +33,7 @@ class Configuration:
         assigned = read_assigned(data_dir)
         self._last = max(assigned.version, self._good.version if self._good else 0)
         self.rows = RowRegistry(self._good, assigned.by_name())
+        self._content = content_of(path)
         self.mistakes: list[Mistake] = []
         self.snapshot: Snapshot = self._first()
 
@@ -58,11 +60,17 @@ class Configuration:
         self.snapshot = self._compiled()
 
     def _compiled(self) -> Snapshot:
+        content = content_of(self._path)
         fresh = fresh_snapshot(self._path, self._data_dir, self._last + 1, self.rows)
         note_assigned(self._data_dir, fresh.snapshot.version, self.rows)
         self._last = fresh.snapshot.version
         self._pending = fresh
+        self._content = content
         return fresh.snapshot
+
+    def is_unedited(self) -> bool:
+        """Whether the file is still the one that was read last. Blocks."""
+        return content_of(self._path) == self._content
 
     @property
     def is_pending(self) -> bool:

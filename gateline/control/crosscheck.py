@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from gateline.control.automatic import automatic_provider
 from gateline.control.compile import provider_of
 from gateline.control.config import (
     LOCAL_MODELS,
@@ -33,8 +34,9 @@ def cross_check(config: Config, values: Any) -> list[Found]:
         *(mistake for name, model in config.models.items() for mistake in _fallbacks(config, name, model)),
         *_loops(config),
     ]
-    if not config.models and (config.providers or "models" in values):
-        found.append((("models",), "", "no model is served: name at least one, such as local-chat"))
+    automatic = any(provider.models == "auto" for provider in config.providers.values())
+    if not config.models and not automatic and (config.providers or "models" in values):
+        found.append((("models",), "", "no model is served: name at least one, such as local-chat, or write auto"))
     return [(path, field or dotted(path), message) for path, field, message in found]
 
 
@@ -111,7 +113,7 @@ def _fallbacks(config: Config, name: str, model: ModelSection) -> Iterator[Found
     known = {*config.models, *LOCAL_MODELS}
     for index, fallback in enumerate(model.fallbacks):
         where = ("models", name, "fallbacks", index)
-        if fallback not in known:
+        if fallback not in known and automatic_provider(config, fallback) is None:
             yield where, "", _no_such("model", fallback, known)
         if fallback in model.fallbacks[:index]:
             yield where, "", "is named twice: keep the first"

@@ -31,6 +31,7 @@ _SUMMED: Final[tuple[InstrumentedAttribute[int | None], ...]] = (
     CallRow.output_audio_tokens,
     CallRow.input_image_tokens,
     CallRow.output_image_tokens,
+    CallRow.cached_audio_tokens,
 )
 
 
@@ -57,6 +58,7 @@ class Total(msgspec.Struct, frozen=True):
     output_audio_tokens: int = 0
     input_image_tokens: int = 0
     output_image_tokens: int = 0
+    cached_audio_tokens: int = 0
 
 
 def since_of(text: str | None, now: int | None = None) -> int | None:

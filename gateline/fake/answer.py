@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from base64 import b64encode
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -23,49 +23,48 @@ DEFAULT_DIMENSIONS = 1536
 MAX_DIMENSIONS = 16_384
 
 
-class StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
+Finish = Literal["stop", "length", "tools", "refusal"]
 
 
-class Question(msgspec.Struct):
-    """The fields of a request body that the fake reads; all others pass unseen."""
+class ToolCall(msgspec.Struct, frozen=True):
+    """`pieces` are what a stream tells of the arguments' JSON, `text` what a whole answer does. `inline`: the one piece
+    comes with the call's name; `late`: nothing comes before the call is done."""
 
-    model: str
-    messages: msgspec.Raw = msgspec.Raw()
-    prompt: msgspec.Raw = msgspec.Raw()
-    input: msgspec.Raw = msgspec.Raw()
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    n: int | None = None
-    encoding_format: str | None = None
-    dimensions: int | None = None
-    metadata: dict[str, Any] | None = None
-
-    @property
-    def include_usage(self) -> bool:
-        return self.stream_options is not None and bool(self.stream_options.include_usage)
+    id: str
+    name: str
+    arguments: dict[str, Any]
+    text: str
+    pieces: list[str]
+    inline: bool = False
+    late: bool = False
 
 
-_QUESTIONS = msgspec.json.Decoder(Question)
+class Quote(msgspec.Struct, frozen=True):
+    """A part of the text (characters from `start` to `end`) and the page it is from."""
 
-
-def read_question(body: bytes) -> Question:
-    """Raises ValueError (msgspec's message) for what is no JSON object or has a field of the wrong type."""
-    try:
-        return _QUESTIONS.decode(body)
-    except RecursionError as error:
-        raise ValueError("the body is nested too deeply") from error
+    start: int
+    end: int
+    text: str
+    url: str
+    title: str
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """`words` joined make the text, one word a token; `id` is a digest of the question."""
+    """`words` joined make the text, or the refusal, one word a token; `id` is a digest of the question. `thought`: the
+    words of the reasoning, None for none, empty for one that is kept hidden."""
 
     id: str
     words: list[str]
-    finish: str
+    finish: Finish
     usage: Usage
+    calls: tuple[ToolCall, ...] = ()
+    thought: list[str] | None = None
+    quotes: tuple[Quote, ...] = ()
+    logprobs: bool = False
+
+    @property
+    def text(self) -> str:
+        return "".join(self.words)
 
 
 def text_tokens(raw: bytes | memoryview) -> int:
@@ -73,18 +72,10 @@ def text_tokens(raw: bytes | memoryview) -> int:
     return (len(raw) + 3) // 4
 
 
-def write_answer(question: Question, model: str, length: int, *, cached: int, reasoning: int) -> Answer:
-    """`length` in tokens, cut by the request's own limit, reasoning tokens included in the output on top of it."""
-    asked = bytes(question.messages) or bytes(question.prompt)
-    digest = hashlib.shake_128(model.encode(errors="replace") + b"\0" + asked)
-    limit = question.max_completion_tokens if question.max_completion_tokens is not None else question.max_tokens
-    count = length if limit is None else min(length, max(limit, 0))
-    picks = digest.digest(12 + count)
-    words = [_WORDS[pick & 63] for pick in picks[12:]]
-    spaced = [word if index == 0 else f" {word}" for index, word in enumerate(words)]
-    prompt = text_tokens(asked)
-    usage = Usage(input=prompt, output=count + reasoning, cached=min(cached, prompt), reasoning=reasoning)
-    return Answer(picks[:12].hex(), spaced, "stop" if count == length else "length", usage)
+def pick_words(digest: bytes) -> list[str]:
+    """A word for each byte, all but the first with the blank before it."""
+    words = [_WORDS[pick & 63] for pick in digest]
+    return [word if index == 0 else f" {word}" for index, word in enumerate(words)]
 
 
 def read_inputs(raw: bytes) -> list[bytes]:

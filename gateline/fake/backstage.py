@@ -7,8 +7,9 @@ from urllib.parse import parse_qs
 import msgspec
 
 from gateline.fake import objects
-from gateline.fake.provider import Provider, Request
+from gateline.fake.provider import Provider
 from gateline.fake.reply import Reply, whole
+from gateline.fake.request import Request
 from gateline.fake.script import BadScript, read_script
 
 MAX_WAIT = 60.0  # seconds that a long poll of the log may last

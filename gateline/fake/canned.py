@@ -7,12 +7,17 @@ from typing import NamedTuple
 import msgspec
 
 from gateline.fake import objects
-from gateline.fake.answer import Question, embed, write_answer
+from gateline.fake.answer import embed
+from gateline.fake.ask import Ask
+from gateline.fake.cue import NO_CUE
+from gateline.fake.perform import perform
 from gateline.fake.reply import Piece, head
+from gateline.fake.wires.openai_chat import chat_chunks, chat_completion
 from gateline.model.usage import Usage
 
 STAMP = b"@" * 20  # replaced by the time of sending: monotonic nanoseconds, 20 digits
 _MODEL = "gateline-fake"
+_ASK = Ask(model=_MODEL, asked=b'"fast"')
 
 
 class Stream(NamedTuple):
@@ -43,9 +48,8 @@ class Canned(NamedTuple):
 def make_canned(*, tokens: int, reply_bytes: int | None) -> Canned:
     """`tokens`: the answer's length and the number of content events of a stream; `reply_bytes`: the size that the
     body of a whole chat answer is filled up to."""
-    question = Question(_MODEL, messages=msgspec.Raw(b'"fast"'))
-    answer = write_answer(question, _MODEL, tokens, cached=0, reasoning=0)
-    chat = objects.chat_completion(answer, _MODEL)
+    answer = perform(_ASK, _MODEL, NO_CUE, tokens)
+    chat = chat_completion([answer], _MODEL)
     if reply_bytes is not None and reply_bytes > len(chat):
         chat = chat.replace(b'"content":"', b'"content":"' + b"x" * (reply_bytes - len(chat)), 1)
     vector = objects.embeddings([embed(b"fast", 64)], _MODEL, 1)
@@ -74,10 +78,9 @@ def _chunk(data: bytes) -> bytes:
 
 def _stream(tokens: int, counted: Usage, *, usage: bool) -> Stream:
     """The chunks of one content word, the word being the stamp. Its width is fixed, so the sizes are known."""
-    question = Question(_MODEL, messages=msgspec.Raw(b'"fast"'))
-    answer = write_answer(question, _MODEL, 1, cached=0, reasoning=0)
+    answer = perform(_ASK, _MODEL, NO_CUE, 1)
     stamped = msgspec.structs.replace(answer, words=[STAMP.decode() + " "], finish="stop", usage=counted)
-    pieces: list[Piece] = list(objects.chat_chunks(stamped, _MODEL, 1, usage=usage))
+    pieces: list[Piece] = list(chat_chunks([stamped], _MODEL, 1, usage=usage))
     first, content = _chunk(pieces[0].data), _chunk(pieces[1].data)
     last = b"".join(_chunk(piece.data) for piece in pieces[2:]) + b"0\r\n\r\n"
     before, _, behind = content.partition(STAMP)

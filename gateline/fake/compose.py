@@ -8,14 +8,15 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from gateline.fake.cue import Cue
-from gateline.fake.objects import error
-from gateline.fake.reply import Close, Hang, Pause, Piece, Reply, Reset, Send, Step, Strike, head, whole
+from gateline.fake.objects import OPENAI
+from gateline.fake.reply import Close, Hang, Pause, Piece, Reply, Reset, Send, Step, Strike, Voice, head, whole
 
 _FILLER = 16 * 1024
 _BIG_HEAD_BYTES = 100_000
 _DRIP_SECONDS = 0.01
 _GARBAGE = bytes(range(255, 127, -1)) + b"\r\n\x00\x01garbage\r\n\r\n"
-_BAD_EVENT = b'data: {"id":"chatcmpl-bad","choices":[{"index":0,"delta":{"content":"unfinis\n\n'
+_TOLD = "The fake provider was told to fail here."
+_SPLIT_SECONDS = 0.02
 _METADATA_ADDRESS = "http://169.254.169.254/latest/meta-data/"
 # Faults that can strike before the head, or, with `after`, between the pieces.
 _ANYWHERE = frozenset({"reset", "stall", "close", "garbage"})
@@ -72,7 +73,7 @@ def compose(reply: Reply, cue: Cue, pace: Pace, base: list[tuple[str, str]], *, 
     if cue.name is not None and not midway:
         yield Strike(cue.name)
         if fault in _ANYWHERE:
-            yield from _strike(cue, Piece(b""), None)
+            yield from _strike(cue, Piece(b""), None, OPENAI)
             if not _goes_on(cue):
                 return
     reply = bend(reply, cue)
@@ -113,15 +114,26 @@ def _body(reply: Reply, cue: Cue, pace: Pace, frame: Frame, drip: float, *, midw
         if after >= 0 and (index >= after or last):
             after = -1
             yield Strike(cue.name or "")
-            yield from _strike(cue, piece, frame)
+            yield from _strike(cue, piece, frame, reply.voice or OPENAI)
             if not _goes_on(cue):
                 return
         if piece.done and cue.fault == "no_done":
             continue
         if reply.stream:
             yield Pause(pace.gap(piece.tokens))
+        if cue.split and not drip and not piece.data.isascii():
+            yield from _split(piece, frame)
+            continue
         yield Send(frame.wrap(piece.data), "chunk", piece.tokens, piece.usage, drip)
     yield Send(frame.end())
+
+
+def _split(piece: Piece, frame: Frame) -> Iterator[Step]:
+    """The piece in two writes, the first of which ends inside its first character beyond ASCII."""
+    inside = next(at for at, byte in enumerate(piece.data) if byte >= 0xC0) + 1
+    yield Send(frame.wrap(piece.data[:inside]))
+    yield Pause(_SPLIT_SECONDS)
+    yield Send(frame.wrap(piece.data[inside:]), "chunk", piece.tokens, piece.usage)
 
 
 def _with_second(body: Iterator[Step]) -> Iterator[Step]:
@@ -144,7 +156,7 @@ def _goes_on(cue: Cue) -> bool:
     return cue.fault == "bad_json" or (cue.fault == "stall" and cue.value is not None)
 
 
-def _strike(cue: Cue, piece: Piece, frame: Frame | None) -> Iterator[Step]:
+def _strike(cue: Cue, piece: Piece, frame: Frame | None, voice: Voice) -> Iterator[Step]:
     """The moment the reply goes wrong; `piece` is what would have come next."""
     fault = cue.fault
     if fault == "reset":
@@ -166,10 +178,9 @@ def _strike(cue: Cue, piece: Piece, frame: Frame | None) -> Iterator[Step]:
         yield Send(b"zz\r\n" + piece.data + b"\r\n")
         yield Close()
     elif fault == "bad_json":
-        yield Send(frame.wrap(_BAD_EVENT), "chunk")
+        yield Send(frame.wrap(voice.bad_event), "chunk")
     elif fault == "error_event":
-        body = error("The fake provider was told to fail here.", "server_error", "fake_error")
-        yield Send(frame.wrap(b"data: " + body + b"\n\n"), "chunk")
+        yield Send(frame.wrap(voice.in_band(_TOLD)), "chunk")
         yield Send(frame.end())
         if frame.until_close:
             yield Close()
@@ -179,10 +190,11 @@ def bend(reply: Reply, cue: Cue) -> Reply:
     """The reply as the cue's fault shapes it: another status, another size, another coding."""
     fault = cue.fault
     if fault == "status":
-        reply = _failure(cue)
+        reply = _failure(cue, reply.voice or OPENAI)
     elif fault == "redirect":
         location = cue.to or _METADATA_ADDRESS
-        reply = whole(int(cue.value or 307), error("Moved.", "redirect"), ("location", location))
+        moved = (reply.voice or OPENAI).refuse(int(cue.value or 307), "Moved.", "redirect")
+        reply = moved._replace(headers=(*moved.headers, ("location", location)))
     elif fault in {"huge", "endless"}:
         reply = _swell(reply, None if fault == "endless" else int(cue.value or 0))
     elif not reply.stream:
@@ -195,7 +207,7 @@ def _bend_whole(reply: Reply, cue: Cue) -> Reply:
     body = b"".join(piece.data for piece in reply.pieces)
     tokens = sum(piece.tokens for piece in reply.pieces)
     if cue.fault == "error_event":
-        return whole(200, error("The fake provider was told to fail here.", "server_error", "fake_error"))
+        return (reply.voice or OPENAI).refuse(500, _TOLD, "fake_error")._replace(status=200)
     if cue.fault == "bad_json":
         return whole(200, body[: len(body) // 2])
     halves = [Piece(body[: len(body) // 2]), Piece(body[len(body) // 2 :], tokens, usage=reply.usage is not None)]
@@ -206,25 +218,21 @@ def _bend_whole(reply: Reply, cue: Cue) -> Reply:
     return reply
 
 
-def _failure(cue: Cue) -> Reply:
+def _failure(cue: Cue, voice: Voice) -> Reply:
     status = int(cue.value or 500)
-    kind, code = {
-        401: ("authentication_error", "invalid_api_key"),
-        403: ("permission_error", "permission_denied"),
-        404: ("invalid_request_error", "model_not_found"),
-        429: ("rate_limit_error", "rate_limit_exceeded"),
-    }.get(status, ("invalid_request_error", None) if status < 500 else ("server_error", None))
-    headers = [] if cue.retry_after is None else [("retry-after", f"{cue.retry_after:g}")]
-    return whole(status, error(f"The fake provider was told to answer {status}.", kind, code), *headers)
+    reply = voice.refuse(status, f"The fake provider was told to answer {status}.")
+    if cue.retry_after is None:
+        return reply
+    return reply._replace(headers=(*reply.headers, ("retry-after", f"{cue.retry_after:g}")))
 
 
 def _swell(reply: Reply, size: int | None) -> Reply:
     """More of the same, `size` bytes or for ever: blanks in a JSON body (whose usage stays in its tail), a repeated
-    event in a stream."""
+    event in a stream, the first that has a part of the answer."""
     pieces = list(reply.pieces)
     if reply.stream:
-        filler = pieces[min(1, len(pieces) - 1)]
-        return reply._replace(pieces=chain(pieces[:1], _padding(filler, size), pieces[1:]))
+        at = next((index for index, piece in enumerate(pieces) if piece.tokens), min(1, len(pieces) - 1))
+        return reply._replace(pieces=chain(pieces[:at], _padding(pieces[at], size), pieces[at:]))
     body = b"".join(piece.data for piece in pieces)
     blanks = _padding(Piece(b" " * _FILLER), size, whole_pieces=False)
     length = None if size is None else size + len(body)

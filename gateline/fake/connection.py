@@ -15,8 +15,10 @@ from gateline.fake import objects
 from gateline.fake.backstage import backstage
 from gateline.fake.compose import Pace, compose
 from gateline.fake.invoice import Line
-from gateline.fake.provider import Provider, Request, Scene
+from gateline.fake.objects import OPENAI
+from gateline.fake.provider import Provider, Scene
 from gateline.fake.reply import Close, Hang, Pause, Reply, Reset, Send, Step, Strike, head
+from gateline.fake.request import Request
 
 MAX_BODY = 64 * 1024 * 1024
 MAX_HEAD = 1024 * 1024
@@ -151,13 +153,15 @@ class Connection(asyncio.Protocol):
         """One request of the provider's own API, from `accepted` to `done` or `cancelled`."""
         provider = self._provider
         scene = provider.answer(request)
-        path = request.target.partition("?")[0]
-        line = provider.invoice.open(request.header("x-request-id"), path, scene.model, stream=scene.stream)
+        line = provider.invoice.open(request.header("x-request-id"), request.path, scene.model, stream=scene.stream)
         provider.log.add("accepted", line.number, line.id, detail=scene.model)
         script, cue = provider.script, scene.cue
         latency = script.latency if cue.latency is None else cue.latency
         pace = Pace(latency, cue.tps or script.tps, script.jitter, f"{script.seed}:{line.number}")
-        base = [("x-request-id", line.id), ("openai-processing-ms", "1"), ("server", "gateline-fake")]
+        voice = scene.reply.voice or OPENAI
+        base = [(voice.id_header, line.id), ("server", "gateline-fake")]
+        if voice is OPENAI:
+            base.append(("openai-processing-ms", "1"))
         steps = compose(scene.reply, cue, pace, base, chunked=request.version != "1.0")
         finished, last_word = False, "done"
         try:

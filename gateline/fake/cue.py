@@ -1,6 +1,7 @@
 """A cue: what one request is told to do beyond answering well. One short text syntax, wherever it is written.
 
-`status=503,retry_after=2` · `reset,after=2` · `latency=0.2,tps=50`: at most one fault, its details, and the pace.
+`status=503,retry_after=2` · `reset,after=2` · `latency=0.2,tps=50` · `tools=2,arguments=one`: at most one fault, its
+details, the pace, and what the model answers with.
 """
 
 from __future__ import annotations
@@ -35,7 +36,20 @@ FAULTS: frozenset[str] = frozenset(get_args(FaultName))
 # Faults whose number has no sensible default, and what the number is.
 _NEEDS_VALUE = {"status": "an HTTP status", "huge": "bytes", "length": "bytes announced beyond those sent"}
 _TAKES_VALUE = frozenset({"status", "huge", "length", "stall", "drip", "interim", "big_head", "redirect"})
+# Parts that say what the model answers, and what they mean without a value.
+SCENES = {
+    "tools": "1",
+    "reasoning_text": "shown",
+    "refusal": "true",
+    "citations": "true",
+    "json": "true",
+    "logprobs": "true",
+    "split": "true",
+}
 _TAKES_AFTER = frozenset({"reset", "stall", "close", "cut", "garbage", "bad_chunk", "bad_json", "error_event"})
+
+
+MAX_CALLS = 16
 
 
 class BadCue(ValueError):
@@ -44,7 +58,8 @@ class BadCue(ValueError):
 
 class Cue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`after` counts the pieces (events of a stream, halves of a whole body) that leave first; None strikes before
-    the head. `times` limits how many requests with this cue are struck. `retry_after`, `latency`: seconds."""
+    the head. `times` limits how many requests with this cue are struck. `retry_after`, `latency`: seconds.
+    `tools`: how many calls, `arguments`: how a stream tells theirs. `split`: text beyond ASCII, its characters cut."""
 
     fault: FaultName | None = None
     value: float | None = None
@@ -57,7 +72,17 @@ class Cue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     tps: float | None = None
     tokens: int | None = None
     cached: int | None = None
+    cache_write: int | None = None
     reasoning: int | None = None
+    reasoning_text: Literal["shown", "hidden"] | None = None
+    tools: int = 0
+    arguments: Literal["pieces", "one", "done", "none"] = "pieces"
+    finish: Literal["length"] | None = None
+    refusal: bool = False
+    citations: bool = False
+    json: bool = False
+    logprobs: bool = False
+    split: bool = False
 
     @property
     def name(self) -> str | None:
@@ -84,6 +109,8 @@ def parse_cue(text: str) -> Cue:
                 raise BadCue(f"'{fields['fault']}' and '{key}' are both faults: one request has one")
             fields["fault"] = key
             _take_value(fields, key, value)
+        elif key in SCENES:
+            fields[key] = value or SCENES[key]
         elif key in _FIELDS and equals:
             fields[key] = value
         else:
@@ -116,10 +143,12 @@ def _check(cue: Cue) -> None:
         raise BadCue("interim wants 100, 102 or 103")
     if cue.after is not None and cue.fault not in _TAKES_AFTER:
         raise BadCue(f"'after' goes with one of: {', '.join(sorted(_TAKES_AFTER))}")
-    for name in ("after", "times", "retry_after", "latency", "tokens", "cached", "reasoning"):
+    for name in ("after", "times", "retry_after", "latency", "tokens", "cached", "cache_write", "reasoning", "tools"):
         number = getattr(cue, name)
         if number is not None and number < 0:
             raise BadCue(f"{name} must not be negative")
+    if cue.tools > MAX_CALLS:
+        raise BadCue(f"a model calls at most {MAX_CALLS} tools at once")
     if cue.tps is not None and cue.tps <= 0:
         raise BadCue("tps must be above 0")
 
@@ -130,6 +159,6 @@ def split_model(model: str) -> tuple[str, Cue]:
     Raises BadCue when the part after the last `@` looks like a cue and is none.
     """
     name, at, text = model.rpartition("@")
-    if not at or not ("=" in text or text.split(",")[0].replace("-", "_") in FAULTS | {"gzip"}):
+    if not at or not ("=" in text or text.split(",")[0].replace("-", "_") in {*FAULTS, *SCENES, "gzip"}):
         return model, NO_CUE
     return name, parse_cue(text)

@@ -46,6 +46,7 @@ class Totals(msgspec.Struct):
     input: int = 0
     output: int = 0
     cached: int = 0
+    cache_write: int = 0
     reasoning: int = 0
 
 
@@ -75,6 +76,7 @@ class Invoice:
             totals.input += line.reported.input
             totals.output += line.reported.output
             totals.cached += line.reported.cached
+            totals.cache_write += line.reported.cache_write
             totals.reasoning += line.reported.reasoning
         return line.outcome
 

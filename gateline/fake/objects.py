@@ -1,4 +1,4 @@
-"""OpenAI's objects, written: completions, their chunks, embeddings, models, errors. Pure.
+"""OpenAI's objects, written: legacy completions, their chunks, embeddings, models, errors. Pure.
 
 Field for field after platform.openai.com/docs/api-reference; `created` is a constant, so that equal questions get
 equal bytes.
@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from gateline.fake.answer import Answer
-from gateline.fake.reply import Piece
+from gateline.fake.reply import Piece, Voice
 from gateline.model.usage import Usage
 
 CREATED = 1_735_689_600  # 2025-01-01T00:00:00Z
-_FINGERPRINT = "fp_gateline_fake"
+FINGERPRINT = "fp_gateline_fake"
 DONE = b"data: [DONE]\n\n"
 _encode = msgspec.json.encode
 
@@ -26,11 +26,14 @@ def event(value: dict[str, Any]) -> bytes:
 
 
 def usage_object(usage: Usage) -> dict[str, Any]:
+    details = {"cached_tokens": usage.cached, "audio_tokens": 0}
+    if usage.cache_write:
+        details["cache_write_tokens"] = usage.cache_write
     return {
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
         "total_tokens": usage.input + usage.output,
-        "prompt_tokens_details": {"cached_tokens": usage.cached, "audio_tokens": 0},
+        "prompt_tokens_details": details,
         "completion_tokens_details": {
             "reasoning_tokens": usage.reasoning,
             "audio_tokens": 0,
@@ -38,52 +41,6 @@ def usage_object(usage: Usage) -> dict[str, Any]:
             "rejected_prediction_tokens": 0,
         },
     }
-
-
-def chat_completion(answer: Answer, model: str) -> bytes:
-    message: dict[str, Any] = {
-        "role": "assistant",
-        "content": "".join(answer.words),
-        "refusal": None,
-        "annotations": [],
-    }
-    return _encode(
-        {
-            "id": f"chatcmpl-{answer.id}",
-            "object": "chat.completion",
-            "created": CREATED,
-            "model": model,
-            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish}],
-            "usage": usage_object(answer.usage),
-            "service_tier": "default",
-            "system_fingerprint": _FINGERPRINT,
-        }
-    )
-
-
-def chat_chunks(answer: Answer, model: str, chunk_tokens: int, *, usage: bool) -> Iterator[Piece]:
-    """Role, content, finish reason, then the usage if it was asked for, then `[DONE]`."""
-    head = {
-        "id": f"chatcmpl-{answer.id}",
-        "object": "chat.completion.chunk",
-        "created": CREATED,
-        "model": model,
-        "service_tier": "default",
-        "system_fingerprint": _FINGERPRINT,
-    }
-    tail: dict[str, Any] = {"usage": None} if usage else {}
-
-    def chunk(delta: dict[str, Any], finish: str | None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return event({**head, "choices": [choice], **tail})
-
-    yield Piece(chunk({"role": "assistant", "content": "", "refusal": None}, None))
-    for words in _groups(answer.words, chunk_tokens):
-        yield Piece(chunk({"content": "".join(words)}, None), len(words))
-    yield Piece(chunk({}, answer.finish))
-    if usage:
-        yield Piece(event({**head, "choices": [], "usage": usage_object(answer.usage)}), usage=True)
-    yield Piece(DONE, done=True)
 
 
 def completion(answer: Answer, model: str) -> bytes:
@@ -96,7 +53,7 @@ def completion(answer: Answer, model: str) -> bytes:
             "model": model,
             "choices": [choice],
             "usage": usage_object(answer.usage),
-            "system_fingerprint": _FINGERPRINT,
+            "system_fingerprint": FINGERPRINT,
         }
     )
 
@@ -130,6 +87,35 @@ def models_page(names: list[str]) -> bytes:
 
 def error(message: str, kind: str, code: str | None = None, param: str | None = None) -> bytes:
     return _encode({"error": {"message": message, "type": kind, "param": param, "code": code}})
+
+
+_KINDS = {
+    400: ("invalid_request_error", None),
+    401: ("authentication_error", "invalid_api_key"),
+    403: ("permission_error", "permission_denied"),
+    404: ("invalid_request_error", "model_not_found"),
+    429: ("rate_limit_error", "rate_limit_exceeded"),
+}
+
+
+def _error(
+    status: int, message: str, code: str | None = None, param: str | None = None
+) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+    kind, usual = _KINDS.get(status, ("invalid_request_error" if status < 500 else "server_error", None))
+    return error(message, kind, code or usual, param), ()
+
+
+def _unknown(model: str) -> tuple[int, str, str]:
+    return 404, f"The model '{model}' does not exist or you do not have access to it.", "model_not_found"
+
+
+OPENAI = Voice(
+    error=_error,
+    in_band=lambda message: b"data: " + error(message, "server_error", "fake_error") + b"\n\n",
+    bad_event=b'data: {"id":"chatcmpl-bad","choices":[{"index":0,"delta":{"content":"unfinis\n\n',
+    unknown=_unknown,
+    denied=(401, "Incorrect API key provided.", "invalid_api_key"),
+)
 
 
 def _groups(words: list[str], size: int) -> Iterator[list[str]]:

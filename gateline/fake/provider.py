@@ -8,44 +8,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from gateline.fake import objects
-from gateline.fake.answer import (
-    DEFAULT_DIMENSIONS,
-    MAX_DIMENSIONS,
-    Question,
-    embed,
-    pack_vector,
-    read_inputs,
-    read_question,
-    text_tokens,
-    write_answer,
-)
 from gateline.fake.cue import NO_CUE, BadCue, Cue, parse_cue, split_model
 from gateline.fake.events import EventLog
 from gateline.fake.invoice import Invoice
-from gateline.fake.reply import Reply, as_stream, whole
+from gateline.fake.reply import Refusal, Reply, Voice, as_stream
+from gateline.fake.request import Request
+from gateline.fake.routes import catalogue, find_route, speaker
 from gateline.fake.script import Prompter, Script
-from gateline.model.usage import Usage
+from gateline.fake.turn import Memory, Setting, Turn
 
-MAX_LENGTH = 1_000_000  # tokens an answer may be told to have
 MAX_ECHO_BODY = 1024 * 1024
-DEFAULT_MODELS = ["gpt-4o", "gpt-4o-mini", "text-embedding-3-small"]
-_GENERATIONS = ("/v1/chat/completions", "/v1/completions")
-_POSTED = (*_GENERATIONS, "/v1/embeddings")
-
-
-class Request(NamedTuple):
-    """One request as it came: header names and values are the bytes on the wire, latin-1."""
-
-    method: str
-    target: str
-    version: str
-    headers: list[tuple[str, str]]
-    body: bytes
-
-    def header(self, name: str) -> str:
-        """The first one with this lower-case name, blank if there is none."""
-        return next((value for key, value in self.headers if key.lower() == name), "")
 
 
 class Scene(NamedTuple):
@@ -57,19 +29,12 @@ class Scene(NamedTuple):
     stream: bool = False
 
 
-class Refusal(Exception):
-    """Raised with the reply that says no."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply.status)
-        self.reply = reply
-
-
 class Provider:
     def __init__(self, script: Script) -> None:
         self.prompter = Prompter(script)
         self.invoice = Invoice()
         self.log = EventLog()
+        self.memory = Memory()
         self.last: Request | None = None
 
     @property
@@ -84,19 +49,24 @@ class Provider:
         """Forgets invoice, log, echo and counts; keeps the script."""
         self.invoice.clear()
         self.log.clear()
+        self.memory.clear()
         self.last = None
         self.prompter = Prompter(self.script)
 
     def answer(self, request: Request) -> Scene:
         """What to reply, and how. Remembers the request for the echo."""
         self.last = request
-        path = request.target.partition("?")[0]
         try:
-            self._authorize(request)
-            if path in _POSTED:
-                return self._generate(request, path)
-            reply, cue = self._catalogue(request, path), self._asked(request)
-            return Scene(as_stream(reply) if cue.fault == "wrong_type" else reply, cue)
+            found = find_route(request)
+            if found is None:
+                voice, key = speaker(request)
+                self._authorize(request, voice, key)
+                reply, cue = catalogue(request, self.script.models), self._asked(request, voice)
+                return Scene(as_stream(reply) if cue.fault == "wrong_type" else reply, cue)
+            route, match = found
+            self._authorize(request, route.voice, route.key(request))
+            turn = route.read(request, match, self.memory)
+            return self._play(request, turn, route.voice)
         except Refusal as refusal:
             return Scene(refusal.reply)
 
@@ -112,104 +82,35 @@ class Provider:
         except UnicodeDecodeError:
             return msgspec.json.encode({**head, "body_base64": b64encode(kept).decode()})
 
-    def _authorize(self, request: Request) -> None:
-        if self.script.api_key is None:
-            return
-        given = request.header("authorization")
-        if not hmac.compare_digest(given.encode(errors="replace"), f"Bearer {self.script.api_key}".encode()):
-            message = "Incorrect API key provided."
-            raise Refusal(whole(401, objects.error(message, "invalid_request_error", "invalid_api_key")))
+    def _authorize(self, request: Request, voice: Voice, given: str) -> None:
+        """Where the script has a key, it must come in the header that this vendor's clients use."""
+        key = self.script.api_key
+        if key is not None and not hmac.compare_digest(given.encode(errors="replace"), key.encode()):
+            raise Refusal(voice.refuse(*voice.denied))
 
-    def _asked(self, request: Request) -> Cue:
+    def _asked(self, request: Request, voice: Voice) -> Cue:
         text = ",".join(f"{name[7:]}={value}" for name, value in request.headers if name.lower().startswith("x-fake-"))
         try:
             return parse_cue(text) if text else NO_CUE
         except BadCue as error:
-            raise Refusal(_bad(str(error), "bad_cue")) from error
+            raise Refusal(voice.refuse(400, str(error), "bad_cue")) from error
 
-    def _generate(self, request: Request, path: str) -> Scene:
-        if request.method != "POST":
-            raise Refusal(_wrong_method("POST"))
+    def _play(self, request: Request, turn: Turn, voice: Voice) -> Scene:
         try:
-            question = read_question(request.body)
-            model, asked = split_model(question.model)
-            told = (question.metadata or {}).get("fake")
-            if isinstance(told, str):
-                asked = parse_cue(told)
+            model, asked = split_model(turn.model)
+            if isinstance(turn.told, str):
+                asked = parse_cue(turn.told)
         except BadCue as error:
-            raise Refusal(_bad(str(error), "bad_cue")) from error
-        except ValueError as error:
-            raise Refusal(_bad(f"We could not parse the JSON body of your request: {error}", None)) from error
-        if self.script.models and model not in self.script.models:
-            raise Refusal(_unknown_model(model))
-        if question.n not in {None, 1}:
-            raise Refusal(_bad("The fake provider writes one choice: n must be 1.", None, "n"))
-        by_header = self._asked(request)
-        stream = bool(question.stream) and path in _GENERATIONS
-        cue = self.prompter.cue(model, path, stream=stream, asked=asked if by_header == NO_CUE else by_header)
-        if path == "/v1/embeddings":
-            reply = _embeddings(question, model)
-            return Scene(as_stream(reply) if cue.fault == "wrong_type" else reply, cue, model)
-        streams = stream is not (cue.fault == "wrong_type")
-        return Scene(self._write(question, model, path, cue, stream=streams), cue, model, stream)
-
-    def _write(self, question: Question, model: str, path: str, cue: Cue, *, stream: bool) -> Reply:
-        chat = path == "/v1/chat/completions"
-        field, raw = ("messages", question.messages) if chat else ("prompt", question.prompt)
-        if not bytes(raw):
-            raise Refusal(_bad(f"Missing required parameter: '{field}'.", "missing_required_parameter", field))
-        length = min(self.script.tokens if cue.tokens is None else cue.tokens, MAX_LENGTH)
-        answer = write_answer(question, model, length, cached=cue.cached or 0, reasoning=cue.reasoning or 0)
-        if stream:
-            chunks = objects.chat_chunks if chat else objects.completion_chunks
-            pieces = chunks(answer, model, self.script.chunk_tokens, usage=question.include_usage)
-            usage = answer.usage if question.include_usage else None
-            return Reply(200, pieces, None, content_type="text/event-stream", stream=True, usage=usage)
-        body = objects.chat_completion(answer, model) if chat else objects.completion(answer, model)
-        return whole(200, body, tokens=len(answer.words), usage=answer.usage)
-
-    def _catalogue(self, request: Request, path: str) -> Reply:
-        if path != "/v1/models" and not path.startswith("/v1/models/"):
-            message = f"Unknown request URL: {request.method} {path}."
-            raise Refusal(whole(404, objects.error(message, "invalid_request_error", "unknown_url")))
-        if request.method not in {"GET", "HEAD"}:
-            raise Refusal(_wrong_method("GET, HEAD"))
-        names = self.script.models or DEFAULT_MODELS
-        if path == "/v1/models":
-            return whole(200, objects.models_page(names))
-        name = path.removeprefix("/v1/models/")
-        if self.script.models and name not in names:
-            raise Refusal(_unknown_model(name))
-        return whole(200, msgspec.json.encode(objects.model_object(name)))
-
-
-def _embeddings(question: Question, model: str) -> Reply:
-    dimensions = DEFAULT_DIMENSIONS if question.dimensions is None else question.dimensions
-    if not 1 <= dimensions <= MAX_DIMENSIONS:
-        raise Refusal(_bad(f"dimensions must be from 1 to {MAX_DIMENSIONS}.", None, "dimensions"))
-    if question.encoding_format not in {None, "float", "base64"}:
-        raise Refusal(_bad("encoding_format must be 'float' or 'base64'.", None, "encoding_format"))
-    try:
-        inputs = read_inputs(bytes(question.input))
-    except ValueError as error:
-        raise Refusal(_bad(str(error), None, "input")) from error
-    vectors = [embed(text, dimensions) for text in inputs]
-    tokens = sum(text_tokens(text) for text in inputs)
-    usage = Usage(input=tokens)
-    if question.encoding_format == "base64":
-        return whole(200, objects.embeddings([pack_vector(vector) for vector in vectors], model, tokens), usage=usage)
-    return whole(200, objects.embeddings(vectors, model, tokens), usage=usage)
-
-
-def _bad(message: str, code: str | None, param: str | None = None) -> Reply:
-    return whole(400, objects.error(message, "invalid_request_error", code, param))
-
-
-def _unknown_model(name: str) -> Reply:
-    message = f"The model '{name}' does not exist or you do not have access to it."
-    return whole(404, objects.error(message, "invalid_request_error", "model_not_found", "model"))
-
-
-def _wrong_method(allowed: str) -> Reply:
-    body = objects.error(f"Not allowed here; allowed: {allowed}.", "invalid_request_error", "method_not_allowed")
-    return whole(405, body, ("allow", allowed))
+            raise Refusal(voice.refuse(400, str(error), "bad_cue")) from error
+        script = self.script
+        if script.models and turn.model and model not in script.models:
+            raise Refusal(voice.refuse(*voice.unknown(model)))
+        by_header = self._asked(request, voice)
+        told = asked if by_header == NO_CUE else by_header
+        cue = self.prompter.cue(model, request.path, stream=turn.stream, asked=told)
+        streams = turn.stream is not (cue.fault == "wrong_type")
+        setting = Setting(model, self.memory, cue, script.tokens, script.chunk_tokens, streams)
+        reply = turn.play(setting)
+        if streams and not reply.stream and cue.fault == "wrong_type":
+            reply = as_stream(reply)
+        return Scene(reply, cue, model, turn.stream)

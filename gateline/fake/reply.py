@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
 
 from gateline.model.usage import Usage
 
@@ -18,8 +18,44 @@ class Piece(NamedTuple):
     done: bool = False
 
 
+class WriteError(Protocol):
+    """Writes the body of an error answer. `code`, `param`: for vendors that name them."""
+
+    def __call__(
+        self, status: int, message: str, code: str | None = None, param: str | None = None
+    ) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+        """The body and the headers that come with it."""
+        ...
+
+
+class Voice(NamedTuple):
+    """How one vendor says that something went wrong. `in_band`: the event that ends a stream with this message;
+    `bad_event`: an event whose data is no JSON; `unknown`: status, message and code for a model that does not exist;
+    `denied`: the same for a wrong key."""
+
+    error: WriteError
+    in_band: Callable[[str], bytes]
+    bad_event: bytes
+    unknown: Callable[[str], tuple[int, str, str | None]]
+    denied: tuple[int, str, str | None]
+    id_header: str = "x-request-id"
+
+    def refuse(self, status: int, message: str, code: str | None = None, param: str | None = None) -> Reply:
+        body, headers = self.error(status, message, code, param)
+        return whole(status, body, *headers)._replace(voice=self)
+
+
+class Refusal(Exception):
+    """Raised with the reply that says no."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
+
+
 class Reply(NamedTuple):
-    """`pieces` may have no end when `length` (bytes) is None. `usage` is what the caller will be told, if anything."""
+    """`pieces` may have no end when `length` (bytes) is None. `usage` is what the caller will be told, if anything.
+    `voice` None is OpenAI's."""
 
     status: int
     pieces: Iterable[Piece]
@@ -28,6 +64,7 @@ class Reply(NamedTuple):
     content_type: str = "application/json"
     stream: bool = False
     usage: Usage | None = None
+    voice: Voice | None = None
 
 
 class Send(NamedTuple):
@@ -79,6 +116,7 @@ REASONS = {
     502: "Bad Gateway",
     503: "Service Unavailable",
     504: "Gateway Timeout",
+    529: "Overloaded",
     301: "Moved Permanently",
     302: "Found",
     307: "Temporary Redirect",

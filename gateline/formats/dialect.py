@@ -16,6 +16,8 @@ class Dialect(msgspec.Struct, frozen=True):
     (OpenAI), `reasoning` (OpenRouter), `thinking` (Z.ai, Moonshot, Volcengine) or `enable_thinking` (Qwen).
     schema: it takes `json_schema`; else a JSON object is asked for. replays_reasoning: it wants its `reasoning_content`
     back in later turns. anthropic_version: stands in the body where Anthropic's models are hosted by others.
+    seals: where it takes seals back: `reasoning_details` (OpenRouter: those of the model's maker, which its name begins
+    with) or `extra_content` of tool calls (Google's endpoint). cache_control: content parts may hold it.
     """
 
     max_tokens: str = "max_tokens"
@@ -27,6 +29,8 @@ class Dialect(msgspec.Struct, frozen=True):
     replays_reasoning: bool = False
     anthropic_version: str = ""
     refuses: frozenset[str] = frozenset()
+    seals: Literal["", "reasoning_details", "extra_content"] = ""
+    cache_control: bool = False
 
 
 PLAIN = Dialect()

@@ -51,6 +51,7 @@ PARTS: dict[str, str] = {
     "tool_media": "images and files in what a tool answered",
     "developer": "the role `developer` beside `system`",
     "name": "names of participants",
+    "prefill": "the beginning of an answer, as the assistant's last turn",
 }
 _NO_RAW = Raw(b"")
 

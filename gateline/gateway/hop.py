@@ -25,8 +25,8 @@ class Hop:
     is the vendor's, and bytes pass, watched by `watch`; else the call is read by `server` and written by `client`.
 
     `model` is the vendor's name of it; `body_model` stands in a body that passes, None where the path says it.
-    `is_raw`: request and reply pass whatever they are. `asks_usage`, `added`: see `formats.call.write_body`. `lines` are
-    header lines in place of the client's.
+    `is_raw`: request and reply pass whatever they are. `asks_usage`, `added`: see `formats.call.write_body`.
+    `lines` are header lines in place of the client's.
     """
 
     __slots__ = (

@@ -47,6 +47,7 @@ class DataDir:
         self.assigned = self.root / "snapshot.assigned"
         self.journal = self.root / "journal"
         self.logs = self.root / "logs"
+        self.responses = self.root / "responses"
         self.run = self._run_dir()
         self.feed_socket = self.run / "feed.sock"
         self.control_socket = self.run / "control.sock"

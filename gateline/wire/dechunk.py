@@ -67,7 +67,7 @@ class Dechunker:
             if at - start > limit or at - start < 2 or data[at - 2] != 0x0D:
                 raise BadWire("The chunked body is malformed: lines end in CRLF and are short.")
             if self._in_trailers:
-                self._read_trailer(at - start - 2)
+                self._read_trailer(data[start : at - 2])
             else:
                 self._read_size(data[start : at - 2])
         if self.complete:
@@ -105,9 +105,12 @@ class Dechunker:
         self._missing = size
         self._in_chunk = True
 
-    def _read_trailer(self, size: int) -> None:
+    def _read_trailer(self, line: bytes) -> None:
+        size = len(line)
         self._trailer_bytes += size
         if self._trailer_bytes > _TRAILERS:
             raise BadWire("The trailers of the chunked body are too long.")
         if not size:
             self.complete = True
+        elif line.find(b":") < 1:
+            raise BadWire("The chunked body is malformed: a trailer is a name, a colon and a value.")

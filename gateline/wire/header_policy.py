@@ -8,12 +8,17 @@ from gateline.model.errors import UpstreamBroken
 
 # Towards the upstream. Never: credentials, cookies, Host, hop-by-hop headers; `openai-organization` and
 # `openai-project`, with which a client could spend another account of the operator's key; `idempotency-key`, under
-# which an upstream could give one tenant the answer of another; the client's address and its SDK's telemetry.
-FORWARDED_REQUEST_HEADERS = frozenset({b"content-type", b"accept", b"openai-beta"})
+# which an upstream could give one tenant the answer of another; the client's address and its SDK's telemetry
+# (`x-stainless-*`, `x-goog-api-client`); `x-goog-user-project`, which names the account that pays; `x-gateline-*`,
+# which speak to us; `anthropic-version`, of which every request to that vendor has ours. The `-beta` headers choose a
+# shape of the vendor's API: without them the body beside them would be refused. What a beta can reach is what the
+# operator's key can.
+FORWARDED_REQUEST_HEADERS = frozenset({b"content-type", b"accept", b"openai-beta", b"anthropic-beta"})
 
-# Towards the client. Never: `set-cookie`, hop-by-hop headers, framing (ours differs), `server`, `x-request-id` (ours),
-# and the upstream's `x-ratelimit-*`: they tell of the operator's account at the vendor, which many keys share, and one
-# name cannot carry that and the caller's own limit.
+# Towards the client. Never: `set-cookie`, hop-by-hop headers, framing (ours differs), `server`, `x-request-id` (ours)
+# and Anthropic's `request-id`, which its SDK shows as the id to ask support about: that is ours too; and the upstream's
+# `x-ratelimit-*` and `anthropic-ratelimit-*`: they tell of the operator's account at the vendor, which many keys share,
+# and one name cannot carry that and the caller's own limit. `anthropic-organization-id` names that account.
 FORWARDED_RESPONSE_HEADERS = frozenset({
     b"content-type", b"cache-control", b"retry-after", b"retry-after-ms", b"openai-processing-ms", b"openai-version",
     b"openai-model",

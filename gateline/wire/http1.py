@@ -6,7 +6,9 @@ Anything two parsers could read in two ways is refused here, since one of them m
 
 from __future__ import annotations
 
+import re
 import string
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -39,14 +41,17 @@ _END_TO_END = frozenset({
 AMBIGUOUS = "ambiguous_credentials"
 
 _KEY_HEADERS = (b"x-api-key", b"api-key", b"x-goog-api-key")
+# Google's way of sending one in the URL, however its name is spelled: cloud.google.com/apis/docs/system-parameters
+_QUERY_KEY = re.compile(rb"(?:^|&)(?:k|%6[Bb])(?:e|%65)(?:y|%79)(?:=([^&]*))?(?=&|\Z)")
 
 
 class RequestHead(msgspec.Struct):
     """A request's head, checked. `headers` has lower-case names; repeated list headers are joined by `, `.
 
     `credential` is the one token the caller showed, None if none; `content_length` is None when not announced, `path`
-    ends before the `?`, `query` begins after it. `version_minor` is 0 or 1. `facts` is its handler's: what follows from
-    this head alone, kept for as long as the connection repeats the head.
+    ends before the `?`, `query` begins after it and has no `key`, which is a credential: nobody can pass it on or quote
+    it. `version_minor` is 0 or 1. `facts` is its handler's: what follows from this head alone, kept for as long as the
+    connection repeats the head.
     """
 
     method: bytes
@@ -93,6 +98,10 @@ def check_request_head(method: bytes, target: bytes, version: str, headers: list
     if method not in METHODS:
         raise MethodNotAllowed("this method is not served here: use GET, HEAD, POST, DELETE or OPTIONS")
     path, _, query = target.partition(b"?")
+    keys: list[bytes] = []
+    if query and _QUERY_KEY.search(query) is not None:
+        keys = [unquote_to_bytes(key) for key in _QUERY_KEY.findall(query) if key]
+        query = _QUERY_KEY.sub(b"", query).removeprefix(b"&")
     return RequestHead(
         method,
         path,
@@ -105,7 +114,7 @@ def check_request_head(method: bytes, target: bytes, version: str, headers: list
         chunked,
         get(b"content-type", b""),
         get(b"content-encoding", b""),
-        _credential(fields),
+        _credential(fields, keys),
     )
 
 
@@ -148,8 +157,9 @@ def _keeps_alive(connection: bytes, minor: int) -> bool:
     return b"close" not in options and (minor == 1 or b"keep-alive" in options)
 
 
-def _credential(fields: dict[bytes, bytes]) -> bytes | None:
-    """Two different credentials make the caller ambiguous: what we check, the next hop might not use."""
+def _credential(fields: dict[bytes, bytes], keys: list[bytes]) -> bytes | None:
+    """Two different credentials make the caller ambiguous: what we check, the next hop might not use. `keys` are those
+    of the query."""
     token: bytes | None = None
     foreign = False  # a scheme we do not take still speaks for somebody
     authorization = fields.get(b"authorization")
@@ -161,9 +171,17 @@ def _credential(fields: dict[bytes, bytes]) -> bytes | None:
     for name in _KEY_HEADERS:
         if name in fields and (value := fields[name]):
             if foreign or (token is not None and token != value):
-                raise BadRequest("the request carries two different credentials: send one", code=AMBIGUOUS)
+                raise _ambiguous()
             token = value
+    for value in keys:
+        if foreign or (token is not None and token != value):
+            raise _ambiguous()
+        token = value
     return token
+
+
+def _ambiguous() -> BadRequest:
+    return BadRequest("the request carries two different credentials: send one", code=AMBIGUOUS)
 
 
 class HeadGuard:

@@ -18,25 +18,27 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class EventSplitter:
-    """Collects bytes and gives back whole events. Blank lines ahead of an event count as its own.
+    """Collects bytes and gives back whole events of at most `limit` bytes. Blank lines ahead of an event count as its
+    own.
 
     is_between: nothing is held back, the usual state: a whole event with its LF ends need not go through `feed`.
     """
 
-    __slots__ = ("_pending", "_scanned", "_skip_lf", "is_between")
+    __slots__ = ("_limit", "_pending", "_scanned", "_skip_lf", "is_between")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_EVENT) -> None:
+        self._limit = limit
         self._pending = bytearray()
         self._scanned = 0
         self._skip_lf = False
         self.is_between = True
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Raises UpstreamBroken when an event grows over 1 MiB."""
+        """Raises UpstreamBroken when an event grows over the limit."""
         # `find` and not `in`, which first takes what it looks for for a number, and of one byte where that will do.
         if self.is_between and data.find(b"\r") < 0:
             last = len(data) - 2
-            if 0 < last <= MAX_EVENT - 2:
+            if 0 < last <= self._limit - 2:
                 if data.find(b"\n") == last and data[-1:] == b"\n":
                     return [data]
                 events = data.split(b"\n\n")
@@ -60,8 +62,8 @@ class EventSplitter:
         scan = max(self._scanned - 2, 0)
         while (found := _END.search(pending, scan)) is not None:
             end = scan = found.end()
-            if end - start > MAX_EVENT:
-                raise _too_large()
+            if end - start > self._limit:
+                raise _too_large(self._limit)
             events.append(bytes(pending[start:end]))
             start = end
             if pending[end - 2 : end] == b"\r\r":
@@ -73,8 +75,8 @@ class EventSplitter:
         del pending[:start]
         self._scanned = len(pending)
         self.is_between = not pending and not self._skip_lf
-        if len(pending) > MAX_EVENT:
-            raise _too_large()
+        if len(pending) > self._limit:
+            raise _too_large(self._limit)
         return events
 
 
@@ -86,9 +88,20 @@ def plain_data(event: bytes) -> bytes | None:
     return None
 
 
+def named_data(event: bytes) -> bytes | None:
+    """The data of an event that is an `event:` line and one `data:` line, as vendors write who name their events; None
+    for every other."""
+    start, end = event.find(b"\n"), len(event) - 2
+    if event[:7] == b"event: " and event[start : start + 7] == b"\ndata: " and event.find(b"\r") < 0:
+        return event[start + 7 : end] if event.find(b"\n", start + 7) == end else None
+    return None
+
+
 def event_data(event: bytes) -> bytes | None:
     """The event's data, its `data:` lines joined by LF; None when it has none (a comment, a bare `event:`)."""
     data = plain_data(event)
+    if data is None:
+        data = named_data(event)
     if data is not None:
         return data
     found = [value for name, value in _fields(event) if name == b"data"]
@@ -130,5 +143,5 @@ def _fields(event: bytes) -> list[tuple[bytes, bytes]]:
     return fields
 
 
-def _too_large() -> UpstreamBroken:
-    return UpstreamBroken(f"the upstream sent an event over {MAX_EVENT} bytes")
+def _too_large(limit: int) -> UpstreamBroken:
+    return UpstreamBroken(f"the upstream sent an event over {limit} bytes")

@@ -41,6 +41,7 @@ ROW = {
     "output_audio_tokens": 0,
     "input_image_tokens": 0,
     "output_image_tokens": 0,
+    "cached_audio_tokens": 0,
 }
 
 

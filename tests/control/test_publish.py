@@ -15,12 +15,25 @@ import msgspec
 import pytest
 
 from gateline.control.publish import MAX_UNREAD, Away, Feed, Settled
-from gateline.model.feed import Beat, Changed, Found, Hello, Lookup, Publish, Refused, Seen, ToControl, ToWorker
+from gateline.model.feed import (
+    Beat,
+    Changed,
+    Found,
+    Granted,
+    Hello,
+    Lookup,
+    Publish,
+    Refused,
+    Seen,
+    ToControl,
+    ToWorker,
+)
 from gateline.model.key import Key
+from gateline.model.token import Bearer
 from gateline.wire.frames import FrameReader, frame
 
 DEADLINE = 10.0
-Message = TypeVar("Message", Publish, Changed, Found, Beat)
+Message = TypeVar("Message", Publish, Changed, Found, Beat, Granted)
 
 
 def key(changed: int, name: str = "k") -> Key:
@@ -347,5 +360,45 @@ def test_whoever_speaks_something_else_is_dropped(tmp_path: Path, garbage: bytes
         at.workers.append(stranger)
         stranger._writer.write(garbage)
         await stranger.closed()
+
+    play(tmp_path, script)
+
+
+def test_a_token_is_told_to_every_worker_and_again_to_each_that_comes(tmp_path: Path) -> None:
+    """The last one of each credential, whatever snapshot the worker runs."""
+
+    async def script(at: Stage) -> None:
+        at.feed.publish(3, b"three")
+        there = await at.worker(0, snapshot=3)
+        for value in ("old", "new"):
+            at.feed.grant(Granted(b"c", Bearer(value, 1.0)))
+            assert await there.hear(Granted) == Granted(b"c", Bearer(value, 1.0))
+        later = await at.worker(1, snapshot=3)
+        assert await later.hear(Granted) == Granted(b"c", Bearer("new", 1.0))
+
+    play(tmp_path, script)
+
+
+def test_tokens_come_again_behind_a_new_configuration(tmp_path: Path) -> None:
+    """A worker keeps no token that its configuration does not name: it hears of them when it can use them."""
+
+    async def script(at: Stage) -> None:
+        worker = await at.worker(0)
+        at.feed.grant(Granted(b"c", None, "not yet"))
+        await worker.hear(Granted)
+        at.feed.publish(4, b"four")
+        await worker.hear(Publish)
+        assert await worker.hear(Granted) == Granted(b"c", None, "not yet")
+
+    play(tmp_path, script)
+
+
+def test_tokens_of_credentials_that_left_are_forgotten(tmp_path: Path) -> None:
+    async def script(at: Stage) -> None:
+        for name in (b"gone", b"kept"):
+            at.feed.grant(Granted(name, Bearer("t")))
+        at.feed.forget_grants({b"kept"})
+        worker = await at.worker(0)
+        assert (await worker.hear(Granted)).credential == b"kept"
 
     play(tmp_path, script)

@@ -7,18 +7,25 @@ says where the bytes after it are cut.
 from __future__ import annotations
 
 import contextlib
+from binascii import crc32
 from collections.abc import Callable
+from typing import Protocol
+from urllib.parse import unquote_to_bytes
 
 import httptools
 import msgspec
 
 from gateline.formats.call import read_call, write_body, write_body_parts
-from gateline.formats.vendor_error import read_error
 from gateline.formats.openai.usage import read_usage, usage_in_tail
 from gateline.formats.openai.watch import StreamCodec
-from gateline.model.errors import BadRequest, GatewayError
+from gateline.formats.vendor_error import read_error
+from gateline.model.errors import BadRequest, GatewayError, UpstreamBroken
+from gateline.wire.eventstream import MessageSplitter, write_message
 from gateline.wire.head_memo import HeadMemo
 from gateline.wire.http1 import HeadGuard, RequestHead, check_request_head
+from gateline.wire.jsonarray import MAX_DEPTH, ElementSplitter
+from gateline.wire.multipart import Part, find_part, read_parts, with_field
+from gateline.wire.ndjson import LineSplitter
 from gateline.wire.sse import EventSplitter, event_data, event_name
 from tests.wire.readers import Parsed, dechunked
 
@@ -57,6 +64,7 @@ def http1(data: bytes) -> None:
         checked = check_request_head(method, target, version[5:].decode("latin-1"), headers)
         assert len([name for name, _ in headers if name.lower() == b"host"]) <= 1
         assert checked.path.startswith(b"/")
+        assert b"key" not in {unquote_to_bytes(pair.partition(b"=")[0]) for pair in checked.query.split(b"&")}
         assert not (checked.chunked and checked.content_length is not None)
 
 
@@ -173,5 +181,102 @@ def _request(data: bytes) -> tuple[RequestHead, int] | None:
     return (checked, len(found[0])) if data.startswith(found[0]) else None
 
 
-TARGET_LIST = (http1, sse, openai_call, openai_stream, openai_reply, dechunk, head_memo)
+class _Splitter(Protocol):
+    def feed(self, data: bytes) -> list[bytes]: ...
+
+    def rest(self) -> bytes: ...
+
+
+def _split(splitter: _Splitter, reads: list[bytes]) -> list[bytes] | None:
+    """What it gives back, then what it holds; None when it refuses."""
+    try:
+        return [*(each for read in reads for each in splitter.feed(read)), splitter.rest()]
+    except UpstreamBroken:
+        return None
+
+
+class _RawMessages:
+    """Messages as bytes, to compare them."""
+
+    def __init__(self) -> None:
+        self._splitter = MessageSplitter()
+        self.rest = self._splitter.rest
+
+    def feed(self, data: bytes) -> list[bytes]:
+        return [message.raw for message in self._splitter.feed(data)]
+
+
+def eventstream(data: bytes) -> None:
+    """Messages are the same however they are cut; headers of any bytes, under checksums that are right, are read or
+    refused; what is written is read."""
+    body, cut = pieces(data)
+    assert _split(_RawMessages(), [body]) == _split(_RawMessages(), cut)
+    with contextlib.suppress(UpstreamBroken):
+        MessageSplitter().feed(_framed(body))
+    headers, payload = {body[:40].hex() or "none": body.decode("latin-1")}, body[::-1]
+    message = write_message(headers, payload)
+    [found] = MessageSplitter().feed(message)
+    assert (found.headers, found.payload, found.raw) == (headers, payload, message)
+
+
+def _framed(block: bytes) -> bytes:
+    """A message of these headers and no payload."""
+    prelude = (16 + len(block)).to_bytes(4, "big") + len(block).to_bytes(4, "big")
+    message = prelude + crc32(prelude).to_bytes(4, "big") + block
+    return message + crc32(message).to_bytes(4, "big")
+
+
+def ndjson(data: bytes) -> None:
+    """Lines are the same however they are cut, whole, and all of the bytes but blank lines."""
+    body, cut = pieces(data)
+    lines = _split(LineSplitter(), [body])
+    assert lines is not None
+    assert lines == _split(LineSplitter(), cut)
+    assert all(line.endswith(b"\n") and line.count(b"\n") == 1 for line in lines[:-1])
+    assert b"".join(lines).split() == body.split()
+
+
+def jsonarray(data: bytes) -> None:
+    """An array is judged alike however it is cut; of one that is JSON, the elements are those that its decoder sees."""
+    body, cut = pieces(data)
+    found = _split(ElementSplitter(), [body])
+    assert found == _split(ElementSplitter(), cut)
+    try:
+        elements = [bytes(each) for each in msgspec.json.decode(body, type=list[msgspec.Raw])]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return
+    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH and all(each.startswith(b"{") for each in elements):
+        assert found == [*elements, b""]
+
+
+def multipart(data: bytes) -> None:
+    """A form, its first line its Content-Type, is refused as a bad request, or read alike from bytes and from a view;
+    a field that is written anew changes no other."""
+    content_type, _, body = data.partition(b"\n")
+    parts = _parts(body, content_type)
+    assert _parts(memoryview(body), content_type) == parts
+    if parts is None:
+        return
+    try:
+        written = b"".join(with_field(body, parts, "model", "target"))
+    except BadRequest:
+        return
+    again = read_parts(written, content_type)
+    field = find_part(again, "model")
+    assert field is not None
+    assert written[field.start : field.end] == b"target"
+    kept = [body[part.head : part.end] for part in parts if part.name != "model"]
+    assert kept == [written[part.head : part.end] for part in again if part is not field]
+
+
+def _parts(body: bytes | memoryview, content_type: bytes) -> list[Part] | None:
+    try:
+        return read_parts(body, content_type)
+    except BadRequest:
+        return None
+
+
+TARGET_LIST = (
+    http1, sse, openai_call, openai_stream, openai_reply, dechunk, head_memo, eventstream, ndjson, jsonarray, multipart,
+)  # fmt: skip
 TARGETS: dict[str, Callable[[bytes], None]] = {target.__name__: target for target in TARGET_LIST}

@@ -14,7 +14,9 @@ NEVER = {
     b"authorization", b"proxy-authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"cookie", b"set-cookie",
     b"host", b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"content-length",
     b"content-encoding", b"openai-organization", b"openai-project", b"idempotency-key", b"x-ratelimit-limit-requests",
-    b"x-request-id", b"server", b"forwarded", b"x-forwarded-for",
+    b"x-request-id", b"request-id", b"server", b"forwarded", b"x-forwarded-for", b"x-goog-api-client",
+    b"x-goog-user-project", b"x-stainless-os", b"x-gateline-strict", b"x-gateline-dropped",
+    b"anthropic-organization-id", b"anthropic-ratelimit-requests-limit",
 }  # fmt: skip
 
 
@@ -45,3 +47,11 @@ def test_request_headers_pass_by_allowlist() -> None:
     headers = {b"content-type": b"application/json", b"authorization": b"Bearer x", b"openai-beta": b"y", b"host": b"h"}
     lines = filter_request_headers(headers)
     assert sorted(lines.split(b"\r\n")) == [b"", b"content-type: application/json", b"openai-beta: y"]
+
+
+def test_what_chooses_the_shape_of_an_api_passes() -> None:
+    """A vendor's betas go on as the client sent them, since the body was written for them; its edition is ours to say.
+    """
+    headers = {b"anthropic-beta": b"a-1,b-2", b"openai-beta": b"assistants=v2"}
+    lines = filter_request_headers({**headers, b"x-gateline-strict": b"true", b"anthropic-version": b"2023-06-01"})
+    assert sorted(lines.split(b"\r\n")) == [b"", *sorted(b"%b: %b" % pair for pair in headers.items())]

@@ -202,6 +202,53 @@ def test_two_credentials_are_refused_without_being_shown(headers: list[tuple[byt
     assert caught.value.reason == "ambiguous_credentials"
 
 
+GEMINI = b"/v1beta/models/m:streamGenerateContent"
+
+
+@pytest.mark.parametrize(
+    ("query", "credential", "left"),
+    [
+        (b"key=abc", b"abc", b""),
+        (b"key=abc&alt=sse", b"abc", b"alt=sse"),
+        (b"alt=sse&key=abc", b"abc", b"alt=sse"),
+        (b"a=1&key=abc&b=%20?2", b"abc", b"a=1&b=%20?2"),
+        (b"key=abc&key=abc", b"abc", b""),
+        (b"%6bey=a%62c", b"abc", b""),
+        (b"a=1&%6B%65%79=abc", b"abc", b"a=1"),
+        (b"key=", None, b""),
+        (b"key&key=abc&key", b"abc", b""),
+        (b"key=a=b", b"a=b", b""),
+        (b"keys=abc&monkey=1&x=key", None, b"keys=abc&monkey=1&x=key"),
+        (b"Key=abc", None, b"Key=abc"),
+    ],
+)
+def test_a_key_of_the_query_is_a_credential(query: bytes, credential: bytes | None, left: bytes) -> None:
+    """`?key=`, as Google's SDKs and curl users send it, is the token; the query that is kept has none, and all else of
+    it byte for byte."""
+    head = check(target=GEMINI + b"?" + query)
+    assert (head.path, head.query, head.credential) == (GEMINI, left, credential)
+
+
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [
+        (b"key=canary1", [(b"x-goog-api-key", b"canary2")]),
+        (b"key=canary1", [(b"Authorization", b"Bearer canary2")]),
+        (b"key=canary1", [(b"Authorization", b"Basic canary1")]),
+        (b"key=canary1&key=canary2", []),
+        (b"key=canary1&ke%79=canary2", []),
+    ],
+)
+def test_a_key_of_the_query_may_not_differ(query: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    """Two different credentials are 400 wherever they stand, and the message quotes neither; the same twice is one."""
+    with pytest.raises(BadRequest) as caught:
+        check(*headers, target=GEMINI + b"?" + query)
+    assert caught.value.reason == "ambiguous_credentials"
+    assert "canary" not in str(caught.value)
+    same = check((b"x-goog-api-key", b"canary1"), target=GEMINI + b"?key=canary1")
+    assert (same.credential, same.query) == (b"canary1", b"")
+
+
 def test_list_headers_are_joined() -> None:
     """Repeated list headers become one value in order; cookies are joined their own way."""
     head = check((b"Accept", b"a/b"), (b"accept", b"c/d"), (b"Cookie", b"x=1"), (b"Cookie", b"y=2"))

@@ -17,46 +17,91 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 _CANDIDATES = 16  # tries at the word "usage" in a tail: text full of it cannot make reading it slow
 _KEY = b'"usage"'
 _AHEAD = b", \t\r\n{"  # what stands before a key
+_UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-class PromptDetails(msgspec.Struct, gc=False):
+class PromptDetails(msgspec.Struct, gc=False, omit_defaults=True):
     cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
+    audio_tokens: Count | None = None
+    image_tokens: Count | None = None
 
 
-class CompletionDetails(msgspec.Struct, gc=False):
+class CompletionDetails(msgspec.Struct, gc=False, omit_defaults=True):
     reasoning_tokens: Count | None = None
+    audio_tokens: Count | None = None
+    image_tokens: Count | None = None
 
 
-class UsageObject(msgspec.Struct):
-    """The `usage` object on the wire."""
+_NO_PROMPT_DETAILS = PromptDetails()
+_NO_COMPLETION_DETAILS = CompletionDetails()
+
+
+class UsageObject(msgspec.Struct, omit_defaults=True):
+    """The `usage` object on the wire. `cached_tokens` (Moonshot) and `prompt_cache_hit_tokens` (DeepSeek) are other
+    names of `prompt_tokens_details.cached_tokens`."""
 
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
     total_tokens: Count | None = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
+    cached_tokens: Count | None = None
+    prompt_cache_hit_tokens: Count | None = None
 
     def counts(self) -> Usage | None:
         """None when the vendor left out what was read, since an unknown count is not zero."""
         prompt, completion = self.prompt_tokens, self.completion_tokens
         if prompt is None:
             return None
+        total = self.total_tokens or 0
         if completion is None:  # embeddings have no output
-            completion = max((self.total_tokens or 0) - prompt, 0)
-        prompt_details, completion_details = self.prompt_tokens_details, self.completion_tokens_details
+            completion = max(total - prompt, 0)
+        before = self.prompt_tokens_details or _NO_PROMPT_DETAILS
+        after = self.completion_tokens_details or _NO_COMPLETION_DETAILS
+        reasoning = after.reasoning_tokens or 0
+        if reasoning and total == prompt + completion + reasoning:
+            completion += reasoning  # xAI counts reasoning beside the answer, not in it
         return Usage(
-            prompt,
-            completion,
-            (prompt_details.cached_tokens or 0) if prompt_details is not None else 0,
-            (completion_details.reasoning_tokens or 0) if completion_details is not None else 0,
+            input=prompt,
+            output=completion,
+            cached=before.cached_tokens or self.cached_tokens or self.prompt_cache_hit_tokens or 0,
+            reasoning=reasoning,
+            cache_write=before.cache_write_tokens or 0,
+            input_audio=before.audio_tokens or 0,
+            output_audio=after.audio_tokens or 0,
+            input_image=before.image_tokens or 0,
+            output_image=after.image_tokens or 0,
         )
+
+
+def usage_object(usage: Usage) -> UsageObject:
+    """What a client is shown. Cached and reasoning tokens always, as OpenAI does; other parts where there are any."""
+    return UsageObject(
+        usage.input,
+        usage.output,
+        usage.input + usage.output,
+        PromptDetails(usage.cached, usage.cache_write or None, usage.input_audio or None, usage.input_image or None),
+        CompletionDetails(usage.reasoning, usage.output_audio or None, usage.output_image or None),
+    )
+
+
+_decode_usage = msgspec.json.Decoder(UsageObject | None).decode
+
+
+def usage_of_raw(raw: msgspec.Raw) -> Usage | None:
+    """The counts in a `usage` member that was kept apart; None when they are not what they should be."""
+    try:
+        usage = _decode_usage(raw)
+    except _UNREAD:
+        return None
+    return None if usage is None else usage.counts()
 
 
 class _Reply(msgspec.Struct):
     usage: UsageObject | None = None
 
 
-_UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _decode_reply = msgspec.json.Decoder(_Reply).decode
 
 

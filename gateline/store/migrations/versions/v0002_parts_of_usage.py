@@ -17,6 +17,7 @@ _COLUMNS = (
     "output_audio_tokens",
     "input_image_tokens",
     "output_image_tokens",
+    "cached_audio_tokens",
 )
 
 
@@ -43,11 +44,12 @@ SELECT calls.id, kinds.version, callers.tenant, callers.key_id, kinds.operation,
             'input_audio', coalesce(calls.input_audio_tokens, 0),
             'output_audio', coalesce(calls.output_audio_tokens, 0),
             'input_image', coalesce(calls.input_image_tokens, 0),
-            'output_image', coalesce(calls.output_image_tokens, 0)) END),
+            'output_image', coalesce(calls.output_image_tokens, 0),
+            'cached_audio', coalesce(calls.cached_audio_tokens, 0)) END),
         'usage_source', kinds.usage_source, 'cost', calls.cost))) AS attempts,
     calls.input_tokens, calls.output_tokens, calls.cached_tokens, calls.reasoning_tokens,
     calls.cache_write_tokens, calls.cache_write_1h_tokens, calls.input_audio_tokens, calls.output_audio_tokens,
-    calls.input_image_tokens, calls.output_image_tokens, kinds.usage_source,
+    calls.input_image_tokens, calls.output_image_tokens, calls.cached_audio_tokens, kinds.usage_source,
     calls.cost, calls.bytes_in, calls.bytes_out, calls.queue, calls.connect, calls.engine_cpu, calls.gateway_cpu
 FROM calls JOIN kinds ON kinds.id = calls.kind JOIN callers ON callers.id = calls.caller
 """
