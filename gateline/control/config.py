@@ -40,7 +40,7 @@ LOCAL_MODELS = ("local-chat", "local-embed")
 _KINDS = sorted(TABLE.keys() - {LOCAL_PROVIDER})
 _PROVIDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 _MODEL_NAME = r"^[!-~]{1,200}$"
-UPSTREAM_NAME_BYTES = 256
+_UPSTREAM_NAME_BYTES = 256
 
 
 class Section(BaseModel):
@@ -138,8 +138,8 @@ def _writable_file(value: str) -> str:
 
 def _upstream_name(value: str) -> str:
     """Bounded in bytes: with the other names of a call it is kept in a slot of shared memory, which has a size."""
-    if not 1 <= len(value.encode(errors="replace")) <= UPSTREAM_NAME_BYTES:
-        raise ValueError(f"must have 1 to {UPSTREAM_NAME_BYTES} bytes of UTF-8")
+    if not 1 <= len(value.encode(errors="replace")) <= _UPSTREAM_NAME_BYTES:
+        raise ValueError(f"must have 1 to {_UPSTREAM_NAME_BYTES} bytes of UTF-8")
     return value
 
 
@@ -302,13 +302,13 @@ class Config(Section):
     def _auto(cls, values: Any) -> Any:
         if not isinstance(values, dict) or values.get("models") != "auto":
             return values
-        providers = values.get("providers")
-        if isinstance(providers, dict):
-            providers = {
+        values = {**values, "models": {}}
+        if isinstance(values.get("providers"), dict):
+            values["providers"] = {
                 name: {"models": "auto", **section} if isinstance(section, dict) else section
-                for name, section in providers.items()
+                for name, section in values["providers"].items()
             }
-        return {**values, "models": {}, "providers": providers}
+        return values
 
 
 def base_url_of(provider: ProviderSection) -> str:

@@ -241,7 +241,7 @@ class Attempts:
         if seat is not None:
             credential, exchange.secret = seat.lines, seat.secret
         else:
-            credential, exchange.secret = authority.lines(hop.path, body, now)
+            credential, exchange.secret = authority.lines(hop.method, hop.path, body, now)
         number = len(exchange.attempts)
         request_id = exchange.id if number == 1 else b"%b.%d" % (exchange.id, number)
         lines = exchange.facts.lines if hop.lines is None else hop.lines

@@ -40,7 +40,7 @@ class Authority:
             raise keyring.shortage(now)
         return seat
 
-    def lines(self, path: str, body: Sequence[bytes | memoryview], now: float) -> tuple[bytes, str]:
+    def lines(self, method: bytes, path: str, body: Sequence[bytes | memoryview], now: float) -> tuple[bytes, str]:
         """Header lines for a request that no key is used for, and their secret. Raises Unavailable without a token."""
         held = self._held
         if held is None:
@@ -52,7 +52,8 @@ class Authority:
         for piece in body:
             digest.update(piece)
         target, _, query = path.partition("?")
-        lines = sign("POST", self._host, target, digest.hexdigest(), held.aws, self._region, _SERVICE, time(), query)
+        digest_hex, verb = digest.hexdigest(), method.decode("ascii")
+        lines = sign(verb, self._host, target, digest_hex, held.aws, self._region, _SERVICE, time(), query)
         return lines, held.secret
 
     def has_other_key(self, now: float) -> bool:
@@ -66,9 +67,6 @@ NOBODY = Authority(None, None)
 def seats_of(provider: Provider, style: AuthStyle) -> list[Seat]:
     """The provider's keys, ready to use; none where it has none. Raises ValueError when one could not be a header
     value."""
-    # Where requests are signed or carry a token, a static key is the vendor's other way in: a bearer.
-    if style in {"sigv4", "token"}:
-        style = "bearer"
     keys = [key for key in (provider.api_key, *provider.api_keys) if key]
     pairs = ((authorization(style, key, provider.name), key) for key in keys)
     return [Seat(lines, key) for lines, key in pairs if lines]

@@ -30,13 +30,14 @@ class Hop:
     """
 
     __slots__ = (
-        "added", "asks_usage", "body_model", "client", "dialect", "head", "is_raw", "lines", "model", "operation",
-        "path", "server", "watch",
+        "added", "asks_usage", "body_model", "client", "dialect", "head", "is_raw", "lines", "method", "model",
+        "operation", "path", "server", "watch",
     )  # fmt: skip
 
     def __init__(self, provider: Provider, row: Row, model: str, operation: Operation, *, stream: bool) -> None:
         self.operation = operation
         self.dialect = row.dialect
+        self.method = b"POST"
         self.path = request_target(provider, row, operation, model, stream=stream)
         self.head = b"" if provider.engine else _head(provider, row, operation, model, stream=stream)
         self.model = model
@@ -56,6 +57,7 @@ def raw_hop(provider: Provider, row: Row, method: bytes, path: str) -> Hop:
     hop = Hop.__new__(Hop)
     hop.operation = "passthrough"
     hop.dialect = row.dialect
+    hop.method = method
     hop.path = path
     hop.head = _through_proxy(provider, method, raw_head(provider, row, method, path))
     hop.model = ""

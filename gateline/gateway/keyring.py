@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateline.model.errors import GatewayError, Unavailable, UpstreamRefused
-from gateline.model.snapshot import Provider
-from gateline.providers.authorization import authorization
-from gateline.providers.row import AuthStyle
 
 DEAD_SECONDS = 300.0  # then the key is tried again: somebody may have paid, or have given it back its rights
 LONGEST_BUSY = 60.0  # seconds; a vendor that asks for more is asked again after this all the same
@@ -35,12 +32,6 @@ class Seat:
 
     def __repr__(self) -> str:
         return f"Seat(dead_until={self.dead_until})"
-
-
-def seats_of(provider: Provider, style: AuthStyle) -> list[Seat]:
-    """A seat for each static key, in their order; for a provider without any, one that shows none. Raises ValueError
-    when a key could not be a header value; the message does not show it."""
-    return [Seat(authorization(style, key, provider.name), key) for key in provider.keys or ("",)]
 
 
 class Keyring:

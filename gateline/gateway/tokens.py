@@ -15,10 +15,10 @@ _NOT_ASKED = "the control process has not brought one"
 
 
 class Held:
-    """What is held for one credential. `lines` and `secret` as of a `Seat`, for a bearer; `aws` are the keys to sign with, when
-    it is AWS's."""
+    """What is held for one credential. `line` is the header line of a bearer, with its line end; `aws` are the keys to
+    sign with, where they are AWS's; `secret` is what must be cut out of an upstream's words."""
 
-    __slots__ = ("_good_until", "_reason", "aws", "lines", "secret")
+    __slots__ = ("_good_until", "_reason", "aws", "line", "secret")
 
     def __init__(self, token: Token | None, now: float) -> None:
         self.aws: AwsKeys | None = None
@@ -29,7 +29,7 @@ class Held:
 
     def take(self, token: Token | None, reason: str, now: float) -> None:
         """From now on (monotonic seconds) this, or none because of `reason`."""
-        self.lines, self.secret, self.aws = b"", "", None
+        self.line, self.secret, self.aws = b"", "", None
         self._reason = reason
         self._good_until = 0.0
         if token is None:
@@ -39,7 +39,7 @@ class Held:
             self.aws = token
             self.secret = token.session_token or token.secret_key
         else:
-            self.lines = b"Authorization: Bearer %b\r\n" % token.value.encode("ascii")
+            self.line = b"Authorization: Bearer %b\r\n" % token.value.encode("ascii")
             self.secret = token.value
 
     def check(self, now: float) -> None:

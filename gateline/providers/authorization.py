@@ -9,7 +9,6 @@ from gateline.providers.row import AuthStyle
 _PRINTABLE = re.compile(rb"[!-~]+")
 _NAMES: dict[AuthStyle, bytes] = {
     "bearer": b"Authorization: Bearer ",
-    "token": b"Authorization: Bearer ",
     "x-api-key": b"x-api-key: ",
     "api-key": b"api-key: ",
     "x-goog-api-key": b"x-goog-api-key: ",

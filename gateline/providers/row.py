@@ -9,8 +9,8 @@ import msgspec
 from gateline.formats.dialect import PLAIN, Dialect
 from gateline.model.call import KINDS, Operation
 
-# How a request shows its credential. `sigv4` signs the whole of it; `token` is a bearer that is made beside the path.
-AuthStyle = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "none", "sigv4", "token"]
+# How a request shows a key.
+AuthStyle = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "none"]
 # Who hands out tokens for a vendor that has no static key, or need not have one (`control/credentials.py`).
 Issuer = Literal["", "aws", "google", "entra", "ibm"]
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateline.control.config import Config, load, load_with_sources
 from gateline.control.crosscheck import model_names
 from gateline.control.mistakes import ConfigMistakes
+from gateline.providers.table import TABLE
 
 ISSUE_EXAMPLE = """\
 server: {host: 127.0.0.1, port: 8080, workers: 2}          # all optional
@@ -75,7 +76,7 @@ loging: {}
         "1: server.workrs: there is no such field here: did you mean workers?",
         "3: providers.up.base_url: must not hold a user name or password: put the key into api_key",
         "4: providers.lo.api_key: a secret must be printable ASCII without spaces: it travels in a header",
-        "4: providers.lo.kind: must be one of openai, openai-compatible",
+        f"4: providers.lo.kind: must be one of {', '.join(sorted(TABLE.keys() - {'local'}))}",
         "8: models.gpt-4o.targets[0].weight: must be at least 0",
         "9: models.gpt-4o.targets[1].model: is missing: add it",
         "10: models.gpt-4o.fallbacks: must be a list",
@@ -136,7 +137,9 @@ def test_a_file_of_settings_only_serves_the_local_models(tmp_path: Path) -> None
 
 
 def test_a_file_with_providers_and_no_model_is_a_mistake(tmp_path: Path) -> None:
-    assert mistakes(tmp_path, PROVIDER) == ["1: models: no model is served: name at least one, such as local-chat"]
+    assert mistakes(tmp_path, PROVIDER) == [
+        "1: models: no model is served: name at least one, such as local-chat, or write auto"
+    ]
 
 
 def test_sizes_durations_and_prices_are_read_exactly(tmp_path: Path) -> None:

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateline.gateway.keyring import DEAD_SECONDS, LONGEST_BUSY, Keyring, Seat, seats_of
+from gateline.gateway.keyring import DEAD_SECONDS, LONGEST_BUSY, Keyring, Seat
 from gateline.model.errors import Unavailable, UpstreamRefused
-from gateline.model.snapshot import Provider
 
 NOW = 1_000.0
 
@@ -129,16 +128,6 @@ def test_a_lone_key_is_never_withheld() -> None:
     ring.learn(keys[0], 401, None, NOW)
     assert picked(ring, NOW) == ["sk-0"]
     assert not ring.has_ready(NOW)
-
-
-def test_each_key_is_a_header_line_of_the_vendors() -> None:
-    """In their order; a provider without a key has one seat that shows none."""
-    provider = Provider("p", "k", api_key="one", api_keys=("two",))
-    assert [(seat.lines, seat.secret) for seat in seats_of(provider, "x-api-key")] == [
-        (b"x-api-key: one\r\n", "one"),
-        (b"x-api-key: two\r\n", "two"),
-    ]
-    assert [(seat.lines, seat.secret) for seat in seats_of(Provider("p", "k"), "bearer")] == [(b"", "")]
 
 
 def test_a_seat_shows_no_key() -> None:

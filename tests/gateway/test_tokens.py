@@ -53,7 +53,7 @@ def test_a_bearer_is_a_header_line_until_it_expires(clock: Clock) -> None:
     held = table.of(IBM)
     table.granted(Granted(credential_id(IBM), Bearer("canary", UTC + 60)))
     held.check(NOW + 59.9)
-    assert (held.lines, held.secret, held.aws) == (b"Authorization: Bearer canary\r\n", "canary", None)
+    assert (held.line, held.secret, held.aws) == (b"Authorization: Bearer canary\r\n", "canary", None)
     assert "canary" not in repr(held)
     assert "has expired" in refused(table, IBM, NOW + 60)
 
@@ -66,7 +66,7 @@ def test_a_new_token_comes_into_the_object_that_targets_hold(clock: Clock) -> No
         assert table.of(IBM) is held
         assert held.secret == value
     table.granted(Granted(credential_id(IBM), None, "gone"))
-    assert (held.lines, held.secret) == (b"", "")
+    assert (held.line, held.secret) == (b"", "")
 
 
 def test_keys_of_aws_that_are_given_need_nobody(clock: Clock) -> None:

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import pytest
+from openai.types.responses.response_item import ResponseItem
+from pydantic import TypeAdapter
+
+from gateline.formats.call import read_call
+from gateline.formats.responses.sides import SERVER, WATCH
+from gateline.formats.responses.writer import ResponseWriter
+from gateline.gateway.exchange import Exchange
+from gateline.gateway.responses import Recalled, Responses, asked_of
+from gateline.model.call import Call
+from gateline.model.chat import Chat, Choice, Part, Reasoning, Seal, Text, ToolUse
+from gateline.model.chatreply import Began, ChatReply, Finished, TextDelta
+from gateline.model.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound
+from gateline.store.responses import ResponseStore
+
+T = TypeVar("T")
+EXCHANGE = cast("Exchange", None)  # the stage hands it to whoever waits, and looks into it no more than that
+_ITEMS: TypeAdapter[Any] = TypeAdapter(ResponseItem)
+
+
+async def in_thread(_: Exchange, work: Callable[[], T]) -> T:
+    return await asyncio.to_thread(work)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Responses:
+    return Responses(ResponseStore(tmp_path / "responses", now=lambda: 2_000.0), lambda: 1_000.5)
+
+
+def call(**fields: object) -> Call:
+    return read_call(json.dumps({"model": "m"} | fields).encode(), "responses")
+
+
+def reply(*parts: Part, identifier: str = "resp_1") -> bytes:
+    whole = ChatReply(id=identifier, model="v", choices=[Choice(parts=list(parts), finish="stop")], created=5)
+    return SERVER.write_reply(whole, Chat(model="m", turns=[]))
+
+
+def keep(stage: Responses, asked: Call, body: bytes, *, tenant: str = "acme", provider: str = "") -> bool:
+    return asyncio.run(stage.keep(EXCHANGE, in_thread, tenant, asked, body, provider))
+
+
+def recall(stage: Responses, asked: Call, tenant: str = "acme") -> Recalled | None:
+    return asyncio.run(stage.recall(EXCHANGE, in_thread, tenant, asked))
+
+
+def serve(stage: Responses, method: bytes, path: bytes, query: bytes = b"", *, tenant: str = "acme") -> dict[str, Any]:
+    asked = asked_of(path)
+    assert asked is not None
+    found: dict[str, Any] = json.loads(asyncio.run(stage.serve(EXCHANGE, in_thread, tenant, method, asked, query)))
+    return found
+
+
+def test_paths_name_a_response_and_what_is_asked_of_it() -> None:
+    """Others are not ours."""
+    assert asked_of(b"/v1/responses/resp_1") == ("resp_1", "")
+    assert asked_of(b"/v1/responses/resp_1/cancel") == ("resp_1", "cancel")
+    assert asked_of(b"/v1/responses/resp_1/input_items") == ("resp_1", "input_items")
+    for path in (
+        b"/v1/responses",
+        b"/v1/responses/",
+        b"/v1/responses/a/b",
+        b"/v1/responses/..%2f",
+        b"/v1/responses/a/",
+    ):
+        assert asked_of(path) is None
+
+
+def test_a_response_is_fetched_as_it_was_given(stage: Responses) -> None:
+    """Byte for byte, and until it is deleted."""
+    body = reply(Text(text="Hi"))
+    assert keep(stage, call(input="hi"), body)
+    assert serve(stage, b"GET", b"/v1/responses/resp_1") == json.loads(body)
+    assert serve(stage, b"DELETE", b"/v1/responses/resp_1") == {"id": "resp_1", "object": "response", "deleted": True}
+    with pytest.raises(NotFound):
+        serve(stage, b"GET", b"/v1/responses/resp_1")
+
+
+def test_the_response_of_a_stream_is_in_its_last_event(stage: Responses) -> None:
+    """Translated or passed through, it is the one of `last`."""
+    writer = ResponseWriter(Chat(model="m", turns=[]), "req_1")
+    stream = writer.write([Began(id="resp_9", model="v"), TextDelta(text="Hi"), Finished(finish="stop")])
+    last = writer.end()
+    assert keep(stage, call(input="hi"), last)
+    found = serve(stage, b"GET", b"/v1/responses/resp_9")
+    assert found["output"][0]["content"][0]["text"] == "Hi"
+    assert WATCH.codec is not None
+    codec = WATCH.codec(call(input="hi"), "")
+    codec.feed((stream + last).replace(b"resp_9", b"resp_8").replace(b"\n", b"\r\n"))
+    assert keep(stage, call(input="hi"), codec.last, provider="openai")
+    assert serve(stage, b"GET", b"/v1/responses/resp_8")["status"] == "completed"
+
+
+def test_nothing_is_kept_that_is_not_wanted_or_is_no_response(stage: Responses) -> None:
+    """`store: false` is the client's word; a body without an id has nothing to be found by."""
+    assert not keep(stage, call(input="hi", store=False), reply(Text(text="Hi")))
+    for body in (b"", b"{}", b'{"id":5}', b"data: [DONE]\n\n", b"data: {}\n\n", b"<html>", b'{"id":"../x"}'):
+        assert not keep(stage, call(input="hi"), body)
+    with pytest.raises(NotFound):
+        serve(stage, b"GET", b"/v1/responses/resp_1")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        (b"GET", b"/v1/responses/resp_1"),
+        (b"DELETE", b"/v1/responses/resp_1"),
+        (b"POST", b"/v1/responses/resp_1/cancel"),
+        (b"GET", b"/v1/responses/resp_1/input_items"),
+    ],
+)
+def test_another_tenants_response_is_not_there(stage: Responses, method: bytes, path: bytes) -> None:
+    """It is answered as one that never was."""
+    keep(stage, call(input="hi"), reply(Text(text="Hi")))
+    with pytest.raises(NotFound) as theirs:
+        serve(stage, method, path, tenant="other")
+    with pytest.raises(NotFound) as never:
+        serve(stage, method, path.replace(b"resp_1", b"resp_2"))
+    assert str(theirs.value).replace("resp_1", "resp_2") == str(never.value)
+    assert serve(stage, b"GET", b"/v1/responses/resp_1")["id"] == "resp_1"
+    with pytest.raises(BadRequest):
+        recall(stage, call(input="and?", previous_response_id="resp_1"), "other")
+
+
+def test_a_call_goes_on_from_a_response(stage: Responses) -> None:
+    """All earlier turns stand in its input, seals included, and its response names the one before."""
+    first: list[Part] = [Reasoning(text="Hm", seal=Seal("anthropic", "Ep")), ToolUse(id="c", name="f", arguments="{}")]
+    keep(stage, call(input="one", instructions="Not carried on."), reply(*first))
+    output = {"type": "function_call_output", "call_id": "c", "output": "42"}
+    second = call(input=[output], previous_response_id="resp_1")
+    keep(stage, second, reply(Text(text="It is 42."), identifier="resp_2"))
+    asked = call(input="thanks", previous_response_id="resp_2")
+    recalled = recall(stage, asked)
+    assert recalled is not None
+    chat = SERVER.read(recalled.call, recalled.call.body)
+    assert [turn.role for turn in chat.turns] == ["user", "assistant", "user", "assistant", "user"]
+    assert chat.turns[1].parts[0].seal == Seal("anthropic", "Ep")
+    assert chat.turns[3].parts == [Text(text="It is 42.")]
+    assert recalled.provider == ""
+    whole = ChatReply(id="resp_3", model="v", choices=[Choice(parts=[Text(text="!")], finish="stop")])
+    assert json.loads(SERVER.write_reply(whole, chat))["previous_response_id"] == "resp_2"
+
+
+def test_the_vendor_that_holds_a_response_is_known(stage: Responses) -> None:
+    """A call that goes on from it may pass there as the client sent it."""
+    keep(stage, call(input="one"), reply(Text(text="Hi")), provider="openai-eu")
+    recalled = recall(stage, call(input="two", previous_response_id="resp_1"))
+    assert recalled is not None
+    assert recalled.provider == "openai-eu"
+
+
+def test_a_call_that_goes_on_from_nothing_is_left_alone(stage: Responses) -> None:
+    """Null is nothing."""
+    assert recall(stage, call(input="one")) is None
+    assert recall(stage, call(input="one", previous_response_id=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "code"),
+    [
+        ({"previous_response_id": "resp_none"}, "previous_response_id", "previous_response_not_found"),
+        ({"previous_response_id": "../x"}, "previous_response_id", "previous_response_not_found"),
+        ({"previous_response_id": 5}, "previous_response_id", "invalid_type"),
+        ({"background": True}, "background", "unsupported_parameter"),
+    ],
+)
+def test_what_cannot_be_gone_on_from_is_a_mistake(
+    stage: Responses, fields: dict[str, object], param: str, code: str
+) -> None:
+    """It names the field, whoever would answer."""
+    with pytest.raises(BadRequest) as caught:
+        recall(stage, call(input="x", **fields))
+    assert (caught.value.param, caught.value.reason) == (param, code)
+
+
+def test_cancelling_a_response_that_is_done_is_openais_mistake(stage: Responses) -> None:
+    """Only what runs in the background can be cancelled."""
+    keep(stage, call(input="hi"), reply(Text(text="Hi")))
+    with pytest.raises(BadRequest, match="synchronous"):
+        serve(stage, b"POST", b"/v1/responses/resp_1/cancel")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "error"),
+    [
+        (b"POST", b"/v1/responses/resp_1", b"", MethodNotAllowed),
+        (b"GET", b"/v1/responses/resp_1/cancel", b"", MethodNotAllowed),
+        (b"DELETE", b"/v1/responses/resp_1/input_items", b"", MethodNotAllowed),
+        (b"GET", b"/v1/responses/resp_1", b"stream=true", BadRequest),
+        (b"GET", b"/v1/responses/resp_1/input_items", b"limit=0", BadRequest),
+        (b"GET", b"/v1/responses/resp_1/input_items", b"limit=101", BadRequest),
+        (b"GET", b"/v1/responses/resp_1/input_items", b"limit=ten", BadRequest),
+        (b"GET", b"/v1/responses/resp_1/input_items", b"order=up", BadRequest),
+        (b"GET", b"/v1/responses/resp_1/input_items", b"after=msg_none", BadRequest),
+    ],
+)
+def test_questions_that_make_no_sense_are_refused(
+    stage: Responses, method: bytes, path: bytes, query: bytes, error: type[GatewayError]
+) -> None:
+    """With the reason."""
+    keep(stage, call(input="hi"), reply(Text(text="Hi")))
+    with pytest.raises(error):
+        serve(stage, method, path, query)
+
+
+INPUT: list[dict[str, object]] = [
+    {"role": "user", "content": "one"},
+    {"role": "assistant", "content": [{"type": "output_text", "text": "two"}]},
+    {"role": "user", "content": [{"type": "input_image", "image_url": "https://a.example/b.png"}]},
+    {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c", "output": "42"},
+    {"type": "message", "id": "msg_own", "role": "user", "content": "six"},
+]
+
+
+def test_input_is_listed_in_pages(stage: Responses) -> None:
+    """Latest first or oldest first, from behind any item on; every item is the official type's."""
+    keep(stage, call(input=INPUT), reply(Text(text="Hi")))
+    path = b"/v1/responses/resp_1/input_items"
+    whole = serve(stage, b"GET", path)
+    assert (whole["object"], whole["has_more"], len(whole["data"])) == ("list", False, 6)
+    for item in whole["data"]:
+        _ITEMS.validate_python(item)
+    assert whole["data"][0]["id"] == whole["first_id"] == "msg_own"
+    assert whole["data"][-1]["content"] == [{"type": "input_text", "text": "one"}]
+    rising = serve(stage, b"GET", path, b"order=asc")["data"]
+    assert rising == whole["data"][::-1]
+    seen: list[dict[str, Any]] = []
+    query = b"limit=4&order=asc"
+    while True:
+        page = serve(stage, b"GET", path, query)
+        seen += page["data"]
+        if not page["has_more"]:
+            break
+        query = b"limit=4&order=asc&after=" + page["last_id"].encode()
+    assert seen == rising
+
+
+def test_input_that_was_a_string_is_one_message(stage: Responses) -> None:
+    """As OpenAI lists it."""
+    keep(stage, call(input='say "hi"'), reply(Text(text="Hi")))
+    [item] = serve(stage, b"GET", b"/v1/responses/resp_1/input_items")["data"]
+    assert (item["role"], item["content"]) == ("user", [{"type": "input_text", "text": 'say "hi"'}])
+    _ITEMS.validate_python(item)
