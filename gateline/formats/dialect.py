@@ -8,8 +8,8 @@ import msgspec
 
 
 class Dialect(msgspec.Struct, frozen=True):
-    """The defaults are the widest understood. `refuses` are features (names of `Chat`'s fields) that the vendor answers
-    with 400, and that are dropped for it.
+    """The defaults are the widest understood. `refuses` are features (names of `features.FIELDS` and `PARTS`) that the
+    vendor answers with 400, and that are dropped for it.
 
     max_tokens, seed: the vendor's names of these fields. has_developer: it knows the role; else it is `system`.
     stream_options: it takes the field. thinking: how it is asked to reason, if it can be: by `reasoning_effort`

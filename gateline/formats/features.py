@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-
-from msgspec import Raw
+from operator import attrgetter
 
 from gateline.model.chat import Chat, Media, Reasoning, Refusal, Text, ToolResult, ToolUse
 
@@ -53,16 +52,13 @@ PARTS: dict[str, str] = {
     "name": "names of participants",
     "prefill": "the beginning of an answer, as the assistant's last turn",
 }
-_NO_RAW = Raw(b"")
+_values = attrgetter(*FIELDS)
+_UNSET = _values(Chat(model="", turns=[]))
 
 
 def asked(chat: Chat) -> list[str]:
     """The fields of `FIELDS` that the client set."""
-    return [name for name in FIELDS if not _is_unset(getattr(chat, name))]
-
-
-def _is_unset(value: object) -> bool:
-    return value is None or (isinstance(value, str | list | dict) and not value) or value == _NO_RAW
+    return [name for name, value, unset in zip(FIELDS, _values(chat), _UNSET, strict=True) if value != unset]
 
 
 def left_out(chat: Chat, carried: Mapping[str, str]) -> list[str]:

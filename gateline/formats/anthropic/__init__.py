@@ -1,0 +1,1 @@
+"""Anthropic's format: Messages and the counting of their tokens."""

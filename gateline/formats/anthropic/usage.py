@@ -1,0 +1,140 @@
+"""Token counts as Anthropic writes them, read from whole replies, from the end of big ones, and from stream events.
+
+Anthropic counts what was cached, and what was written to the cache, beside `input_tokens` and not in it. Unknown stays
+None: a reply without `input_tokens` has no usage, never a usage of zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import msgspec
+from msgspec import Raw
+
+from gateline.formats.typed import UNREAD
+from gateline.model.usage import Usage
+
+# A nonsense count is unknown, not a number: bounded so that its cost at any price fits the ledger's 64 bits.
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+_TIERS = frozenset({"standard", "priority", "batch"})
+
+_CANDIDATES = 16  # tries at the word "usage" in a tail: text full of it cannot make reading it slow
+_KEY = b'"usage"'
+_AHEAD = b", \t\r\n{"  # what stands before a key
+
+
+class CacheCreation(msgspec.Struct, gc=False):
+    ephemeral_5m_input_tokens: Count | None = 0
+    ephemeral_1h_input_tokens: Count | None = 0
+
+
+class OutputDetails(msgspec.Struct, gc=False):
+    thinking_tokens: Count | None = 0
+
+
+class UsageObject(msgspec.Struct, omit_defaults=True):
+    """The `usage` object on the wire. In a stream, later ones hold the counts that have changed since."""
+
+    input_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
+    cache_creation: CacheCreation | None = None
+    output_tokens: Count | None = None
+    output_tokens_details: OutputDetails | None = None
+    service_tier: str | None = None
+
+    def counts(self) -> Usage | None:
+        """None when the vendor left out what was read, since an unknown count is not zero."""
+        plain = self.input_tokens
+        if plain is None:
+            return None
+        written, cached = self.cache_creation_input_tokens or 0, self.cache_read_input_tokens or 0
+        creation, details = self.cache_creation, self.output_tokens_details
+        return Usage(
+            input=plain + written + cached,
+            output=self.output_tokens or 0,
+            cached=cached,
+            reasoning=0 if details is None else details.thinking_tokens or 0,
+            cache_write=written,
+            cache_write_1h=0 if creation is None else creation.ephemeral_1h_input_tokens or 0,
+        )
+
+    def note(self, later: UsageObject) -> None:
+        """Takes over the counts of `later`: they are totals, not additions (platform.claude.com/docs, "Streaming")."""
+        for name in UsageObject.__struct_fields__:
+            value = getattr(later, name)
+            if value is not None:
+                setattr(self, name, value)
+
+
+def usage_object(usage: Usage | None, tier: str = "", *, has_creation: bool = True) -> UsageObject:
+    """What a client is shown; zeros when nothing is known, since its SDK requires numbers. A `message_delta` has no
+    `has_creation`."""
+    if usage is None:
+        return UsageObject(input_tokens=0, output_tokens=0)
+    for_an_hour = min(usage.cache_write_1h, usage.cache_write)
+    return UsageObject(
+        input_tokens=max(usage.input - usage.cached - usage.cache_write, 0),
+        cache_creation_input_tokens=usage.cache_write,
+        cache_read_input_tokens=usage.cached,
+        cache_creation=CacheCreation(usage.cache_write - for_an_hour, for_an_hour) if has_creation else None,
+        output_tokens=usage.output,
+        output_tokens_details=OutputDetails(usage.reasoning) if usage.reasoning else None,
+        service_tier=tier if tier in _TIERS else None,
+    )
+
+
+_decode_object: Callable[[Raw], UsageObject | None] = msgspec.json.Decoder(UsageObject | None).decode
+
+
+def read_object(raw: Raw) -> UsageObject | None:
+    """A `usage` member that was kept apart: counts that are not what they should be spoil no answer."""
+    if not bytes(raw):
+        return None
+    try:
+        return _decode_object(raw)
+    except UNREAD:
+        return None
+
+
+class _Reply(msgspec.Struct):
+    usage: UsageObject | None = None
+
+
+_decode_reply = msgspec.json.Decoder(_Reply).decode
+
+
+def read_usage(body: bytes) -> Usage | None:
+    """The usage of a whole reply; None when it has none, or is not what it should be."""
+    try:
+        usage = _decode_reply(body).usage
+    except UNREAD:
+        return None
+    return None if usage is None else usage.counts()
+
+
+def usage_of_reply(body: bytes) -> Usage | None:
+    """What `read_usage` says, sooner: most replies end in their usage, so that the rest needs no parse."""
+    return _usage_from(body, body.rfind(_KEY)) or read_usage(body)
+
+
+def usage_in_tail(tail: bytes) -> Usage | None:
+    """The usage of a reply of which only the last bytes were kept (64 KiB are plenty).
+
+    From a top-level key on, the rest of a reply is a whole object again once `{` is put before it; from a nested key,
+    or from inside a string, it is not. So whatever decodes is the reply's own usage.
+    """
+    at = len(tail)
+    for _ in range(_CANDIDATES):
+        at = tail.rfind(_KEY, 0, at)
+        if at < 0:
+            return None
+        usage = _usage_from(tail, at)
+        if usage is not None:
+            return usage
+    return None
+
+
+def _usage_from(body: bytes, at: int) -> Usage | None:
+    return read_usage(b"{" + body[at:]) if at > 0 and body[at - 1] in _AHEAD else None

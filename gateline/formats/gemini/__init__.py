@@ -1,0 +1,1 @@
+"""Google's Gemini formats: generateContent and its stream, countTokens, embedContent. Vertex AI speaks them as well."""

@@ -1,0 +1,125 @@
+"""Token counts as Gemini writes them: `usageMetadata`, at the end of a reply and in every event of a stream.
+
+`promptTokenCount` holds what was cached, not what tools brought (`toolUsePromptTokenCount`); thoughts are counted
+beside `candidatesTokenCount`; `totalTokenCount` is the sum of these four.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from gateline.formats.typed import UNREAD
+from gateline.model.usage import Usage
+
+# A nonsense count is unknown, not a number: bounded so that its cost at any price fits the ledger's 64 bits.
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+
+_CANDIDATES = 16  # tries at the key in a tail: text full of it cannot make reading it slow
+_KEY = b'"usageMetadata"'
+_AHEAD = b", \t\r\n{"  # what stands before a key
+
+
+class ModalityCount(msgspec.Struct, rename="camel"):
+    modality: str = ""
+    token_count: Count = 0
+
+
+class UsageMetadata(msgspec.Struct, rename="camel", omit_defaults=True):
+    prompt_token_count: Count | None = None
+    cached_content_token_count: Count | None = None
+    candidates_token_count: Count | None = None
+    tool_use_prompt_token_count: Count | None = None
+    thoughts_token_count: Count | None = None
+    total_token_count: Count | None = None
+    prompt_tokens_details: list[ModalityCount] | None = None
+    candidates_tokens_details: list[ModalityCount] | None = None
+
+    def counts(self) -> Usage | None:
+        """None where there is no prompt count: Vertex AI sends such objects ahead of the last event."""
+        prompt = self.prompt_token_count
+        if prompt is None:
+            return None
+        thoughts = self.thoughts_token_count or 0
+        given, made = self.prompt_tokens_details, self.candidates_tokens_details
+        return Usage(
+            prompt + (self.tool_use_prompt_token_count or 0),
+            (self.candidates_token_count or 0) + thoughts,
+            self.cached_content_token_count or 0,
+            thoughts,
+            input_audio=_of(given, "AUDIO"),
+            output_audio=_of(made, "AUDIO"),
+            input_image=_of(given, "IMAGE"),
+            output_image=_of(made, "IMAGE"),
+        )
+
+
+class _Reply(msgspec.Struct, rename="camel"):
+    usage_metadata: UsageMetadata | None = None
+
+
+_decode = msgspec.json.Decoder(_Reply).decode
+
+
+def write_usage(usage: Usage) -> UsageMetadata:
+    written = UsageMetadata(
+        prompt_token_count=usage.input,
+        candidates_token_count=max(usage.output - usage.reasoning, 0),
+        total_token_count=usage.input + usage.output,
+        prompt_tokens_details=_details(usage.input, usage.input_audio, usage.input_image),
+    )
+    if usage.cached:
+        written.cached_content_token_count = usage.cached
+    if usage.reasoning:
+        written.thoughts_token_count = usage.reasoning
+    if usage.output_audio or usage.output_image:
+        text = max(usage.output - usage.reasoning, 0)
+        written.candidates_tokens_details = _details(text, usage.output_audio, usage.output_image)
+    return written
+
+
+def usage_of_reply(body: bytes) -> Usage | None:
+    """The usage of a whole reply, which nearly always ends in it."""
+    return usage_in_tail(body) or _read(body)
+
+
+def usage_in_tail(tail: bytes) -> Usage | None:
+    """The usage of a reply of which only the last bytes were kept: from a key of the top level on, the rest is a whole
+    object again once `{` is put before it; of any other, it is not."""
+    end = len(tail)
+    for _ in range(_CANDIDATES):
+        end = tail.rfind(_KEY, 0, end)
+        if end < 0:
+            return None
+        if end > 0 and tail[end - 1] in _AHEAD:
+            usage = _read(b"{" + tail[end:])
+            if usage is not None:
+                return usage
+    return None
+
+
+def _read(body: bytes) -> Usage | None:
+    try:
+        usage = _decode(body).usage_metadata
+    except UNREAD:
+        return None
+    return None if usage is None else usage.counts()
+
+
+def _of(details: list[ModalityCount] | None, modality: str) -> int:
+    if not details:
+        return 0
+    for detail in details:
+        if detail.modality == modality:
+            return detail.token_count
+    return 0
+
+
+def _details(total: int, audio: int, image: int) -> list[ModalityCount]:
+    details = [ModalityCount("TEXT", max(total - audio - image, 0))]
+    if audio:
+        details.append(ModalityCount("AUDIO", audio))
+    if image:
+        details.append(ModalityCount("IMAGE", image))
+    return details

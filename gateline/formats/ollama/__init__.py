@@ -1,0 +1,1 @@
+"""The API format of Ollama."""

@@ -1,0 +1,50 @@
+"""Ollama's list of models, `/api/tags` (docs.ollama.com/api/tags), for clients that ask in its format."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import msgspec
+
+from gateline.model.snapshot import Model
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Details(msgspec.Struct, frozen=True):
+    """Of a file of weights, which what is served here need not have: empty strings, as clients show them."""
+
+    parent_model: str = ""
+    format: str = ""
+    family: str = ""
+    families: tuple[str, ...] = ()
+    parameter_size: str = ""
+    quantization_level: str = ""
+
+
+class _Model(msgspec.Struct):
+    """`digest` tells names apart; clients use it as a key. `size` is bytes on a disk: none."""
+
+    name: str
+    model: str
+    modified_at: str
+    digest: str
+    size: int = 0
+    details: _Details = _Details()
+
+
+class _Page(msgspec.Struct):
+    models: list[_Model]
+
+
+def models_page(models: Iterable[Model]) -> bytes:
+    """The body of `/api/tags`, in the order given."""
+    return _encode(_Page([_model(model) for model in models]))
+
+
+def _model(model: Model) -> _Model:
+    changed = datetime.fromtimestamp(model.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    digest = hashlib.sha256(model.name.encode()).hexdigest()
+    return _Model(model.name, model.name, changed, digest)

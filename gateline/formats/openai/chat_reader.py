@@ -1,0 +1,196 @@
+"""A vendor's chat stream into deltas, however it was cut.
+
+An answer's end is told once `[DONE]` has come: some vendors repeat a finish reason, or have more to say behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from gateline.formats.openai.finish import read_finish
+from gateline.formats.openai.reply import raise_reported, whole_seconds
+from gateline.formats.openai.reply_parts import Said
+from gateline.formats.openai.streamed_choice import StreamedChoice
+from gateline.formats.openai.usage import usage_of_raw
+from gateline.formats.typed import UNREAD
+from gateline.formats.vendor_error import explain
+from gateline.model.chat import Citation
+from gateline.model.chatreply import Began, Cited, Counted, Delta, Finished
+from gateline.model.errors import UpstreamBroken, UpstreamError
+from gateline.wire.sse import EventSplitter, event_data, event_name, plain_data
+
+_ABSENT = Raw(b"")
+_HALF_PAIR = re.compile(
+    rb"(\\u[dD][89abAB][0-9a-fA-F]{2})(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})(\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+)
+_UNKNOWN = rb"\ufffd"
+_MOST_EVENT = 16 * 1024 * 1024  # a picture comes in one event
+_DONE = re.compile(rb"\s*data: ?\[DONE\]\s*")
+
+
+class _Piece(msgspec.Struct):
+    delta: Said | None = None
+    index: int | None = None
+    finish_reason: str | None = None
+    logprobs: Raw = _ABSENT
+    usage: Raw = _ABSENT  # Moonshot's place for it
+    error: Raw = _ABSENT
+
+
+class _Chunk(msgspec.Struct):
+    id: str | None = None
+    created: float | None = None
+    model: str | None = None
+    choices: list[_Piece] | None = None
+    usage: Raw = _ABSENT
+    error: Raw = _ABSENT
+    service_tier: str | None = None
+    system_fingerprint: str | None = None
+    citations: list[Any] | None = None
+
+
+_decode = msgspec.json.Decoder(_Chunk).decode
+
+
+class ChatReader:
+    """See `contract.Reader`."""
+
+    __slots__ = ("_choices", "_citations", "_first", "_half", "_id", "_secret", "_splitter", "done", "error")
+
+    def __init__(self, secret: str = "") -> None:
+        self._secret = secret
+        self._splitter = EventSplitter(_MOST_EVENT)
+        self._first: StreamedChoice | None = None  # choice 0, the usual one
+        self._choices: dict[int, StreamedChoice] = {}
+        self._citations: list[Any] = []
+        self._id: str | None = None
+        self._half = b""  # of a surrogate pair that was cut over two events
+        self.done = False
+        self.error: UpstreamError | None = None
+
+    def feed(self, data: bytes) -> list[Delta]:
+        deltas: list[Delta] = []
+        if self.done or self.error is not None:
+            return deltas
+        try:
+            for event in self._splitter.feed(data):
+                self._event(event, deltas)
+                if self.done:
+                    return deltas
+            # Some vendors close right behind the line, without the blank one that would end the event.
+            if b"]" in data[-4:] and _DONE.fullmatch(self._splitter.rest()) is not None:
+                self._close(deltas)
+        except UpstreamError as error:
+            self.error = error
+        return deltas
+
+    def end(self) -> None:
+        if not self.done and self.error is None:
+            self.error = UpstreamBroken("the upstream's stream broke off before its end")
+
+    def _event(self, event: bytes, deltas: list[Delta]) -> None:
+        data = plain_data(event)
+        if data is None or data[:1] != b"{":
+            data = (event_data(event) or b"").strip()
+            if event_name(event) == b"error":
+                self._fail(data)
+            if not data:
+                return
+            if data == b"[DONE]":
+                self._close(deltas)
+                return
+        try:
+            chunk = _decode(data)
+        except UNREAD:
+            chunk = self._mended(data)
+        if chunk.error is not _ABSENT:
+            raise_reported(chunk.error, self._secret)
+        self._chunk(chunk, deltas)
+
+    def _chunk(self, chunk: _Chunk, deltas: list[Delta]) -> None:
+        pieces = chunk.choices
+        if pieces:
+            if self._id is None:
+                self._begin(chunk, deltas)
+            for piece in pieces:
+                self._piece(piece, deltas)
+            if chunk.citations:
+                self._citations = chunk.citations  # Perplexity repeats the list in every event
+        if chunk.usage is not _ABSENT:
+            self._count(chunk.usage, deltas)
+
+    def _begin(self, chunk: _Chunk, deltas: list[Delta]) -> None:
+        self._id = chunk.id or ""
+        deltas.append(
+            Began(
+                id=self._id,
+                model=chunk.model or "",
+                created=whole_seconds(chunk.created),
+                service_tier=chunk.service_tier or "",
+                fingerprint=chunk.system_fingerprint or "",
+            )
+        )
+
+    def _piece(self, piece: _Piece, deltas: list[Delta]) -> None:
+        if piece.error is not _ABSENT:
+            raise_reported(piece.error, self._secret)
+        choice = self._first if not piece.index else self._choices.get(piece.index)
+        if choice is None:
+            choice = self._open(piece.index or 0)
+        if piece.delta is not None:
+            choice.read(piece.delta, piece.logprobs, deltas)
+        if piece.finish_reason is not None:
+            choice.reason = piece.finish_reason or choice.reason
+        if piece.usage is not _ABSENT:
+            self._count(piece.usage, deltas)
+
+    def _open(self, index: int) -> StreamedChoice:
+        if not 0 <= index < 128:
+            raise UpstreamBroken("the upstream sent a choice that nobody asked for")
+        choice = StreamedChoice(index, self._id or "")
+        self._choices[index] = choice
+        if index == 0:
+            self._first = choice
+        return choice
+
+    def _count(self, raw: Raw, deltas: list[Delta]) -> None:
+        usage = usage_of_raw(raw)
+        if usage is not None:
+            deltas.append(Counted(usage=usage))
+
+    def _close(self, deltas: list[Delta]) -> None:
+        if not self._choices:
+            raise UpstreamBroken("the upstream's stream ended without an answer")
+        deltas += [Cited(citation=Citation(url=url)) for url in self._citations if isinstance(url, str)]
+        for index, choice in sorted(self._choices.items()):
+            choice.close(deltas)
+            finish = read_finish(choice.reason, has_tools=choice.has_tools, has_refusal=choice.has_refusal)
+            deltas.append(Finished(finish=finish, choice=index))
+        self.done = True
+
+    def _fail(self, data: bytes) -> None:
+        try:
+            found = msgspec.json.decode(data)
+        except UNREAD:
+            found = None
+        detail = explain(found, 502, secret=self._secret)
+        raise UpstreamError(detail.message, code=detail.code, param=detail.param)
+
+    def _mended(self, data: bytes) -> _Chunk:
+        """A chunk that msgspec refuses for half a surrogate pair: the half waits for the one in the next event."""
+        try:
+            return _decode(_HALF_PAIR.sub(self._join, data))
+        except UNREAD:
+            raise UpstreamBroken("the upstream sent an event that is not its format's") from None
+
+    def _join(self, match: re.Match[bytes]) -> bytes:
+        held, self._half = self._half, b""
+        if match[1]:
+            self._half = match[1]
+            return _UNKNOWN if held else b""
+        low: bytes = match[2]
+        return held + low if held else _UNKNOWN

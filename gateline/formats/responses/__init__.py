@@ -1,0 +1,1 @@
+"""OpenAI's Responses API (platform.openai.com/docs/api-reference/responses, openresponses.org), from both sides."""

@@ -1,0 +1,107 @@
+"""Token counts as the Responses API writes them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from gateline.model.usage import Usage
+
+# A nonsense count is unknown, not a number: bounded so that its cost at any price fits the ledger's 64 bits.
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+
+_CANDIDATES = 16  # tries at the word "usage" in a tail: text full of it cannot make reading it slow
+_KEY = b'"usage"'
+_AHEAD = b", \t\r\n{"  # what stands before a key
+_UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class InputDetails(msgspec.Struct, gc=False):
+    """`cache_write_tokens` is required by OpenAI's types since 2026; xAI and DeepSeek leave it out."""
+
+    cached_tokens: Count | None = 0
+    cache_write_tokens: Count | None = 0
+
+
+class OutputDetails(msgspec.Struct, gc=False):
+    reasoning_tokens: Count | None = 0
+
+
+class UsageObject(msgspec.Struct):
+    """The `usage` object on the wire."""
+
+    input_tokens: Count | None = None
+    input_tokens_details: InputDetails | None = None
+    output_tokens: Count | None = None
+    output_tokens_details: OutputDetails | None = None
+    total_tokens: Count | None = None
+
+    def counts(self) -> Usage | None:
+        """None when the vendor left out what was read, since an unknown count is not zero."""
+        if self.input_tokens is None:
+            return None
+        given, made = self.input_tokens_details, self.output_tokens_details
+        return Usage(
+            self.input_tokens,
+            self.output_tokens or 0,
+            (given.cached_tokens or 0) if given is not None else 0,
+            (made.reasoning_tokens or 0) if made is not None else 0,
+            (given.cache_write_tokens or 0) if given is not None else 0,
+        )
+
+
+def usage_object(usage: Usage | None) -> UsageObject | None:
+    """What the client is shown."""
+    if usage is None:
+        return None
+    return UsageObject(
+        usage.input,
+        InputDetails(usage.cached, usage.cache_write),
+        usage.output,
+        OutputDetails(usage.reasoning),
+        usage.input + usage.output,
+    )
+
+
+class _Reply(msgspec.Struct):
+    usage: UsageObject | None = None
+
+
+_decode_reply = msgspec.json.Decoder(_Reply).decode
+
+
+def _read(body: bytes) -> Usage | None:
+    try:
+        usage = _decode_reply(body).usage
+    except _UNREAD:
+        return None
+    return None if usage is None else usage.counts()
+
+
+def usage_of_reply(body: bytes) -> Usage | None:
+    """The usage of a whole reply. It stands near the end, so that the answer itself is rarely parsed for it."""
+    at = body.rfind(_KEY)
+    if at > 0 and body[at - 1] in _AHEAD:
+        usage = _read(b"{" + body[at:])
+        if usage is not None:
+            return usage
+    return _read(body)
+
+
+def usage_in_tail(tail: bytes) -> Usage | None:
+    """The usage of a reply of which only the last bytes were kept.
+
+    From a top-level key on, the rest of a reply is a whole object again once `{` is put before it; from a nested key,
+    or from inside a string, it is not. So whatever decodes is the reply's own usage.
+    """
+    end = len(tail)
+    for _ in range(_CANDIDATES):
+        end = tail.rfind(_KEY, 0, end)
+        if end < 0:
+            return None
+        if end > 0 and tail[end - 1] in _AHEAD:
+            usage = _read(b"{" + tail[end:])
+            if usage is not None:
+                return usage
+    return None
