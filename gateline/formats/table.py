@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateline.formats.anthropic import sides as anthropic
+from gateline.formats.bedrock import sides as bedrock
 from gateline.formats.contract import Client, ErrorForm, Server, Watch
 from gateline.formats.gemini import sides as gemini
 from gateline.formats.openai.error import write_error as write_openai_error
@@ -26,6 +27,7 @@ SERVERS: dict[Operation, Server] = {
     "embeddings": EMBEDDING_SERVER,
     "responses": responses.SERVER,
     "messages": anthropic.MESSAGES,
+    "converse": bedrock.SERVER,
     "messages.count_tokens": anthropic.COUNT,
     "generate_content": gemini.CHAT_SERVER,
     "gemini.count_tokens": gemini.COUNT_SERVER,
@@ -39,6 +41,7 @@ CLIENTS: dict[Operation, Client] = {
     "embeddings": EMBEDDING_CLIENT,
     "responses": responses.CLIENT,
     "messages": anthropic.MESSAGES_CLIENT,
+    "converse": bedrock.CLIENT,
     "messages.count_tokens": anthropic.COUNT_CLIENT,
     "generate_content": gemini.CHAT_CLIENT,
     "gemini.count_tokens": gemini.COUNT_CLIENT,
@@ -50,6 +53,7 @@ CLIENTS: dict[Operation, Client] = {
 WATCHES: dict[Operation, Watch] = {
     "passthrough": RAW_WATCH,
     "messages": anthropic.MESSAGES_WATCH,
+    "converse": bedrock.WATCH,
     "messages.count_tokens": anthropic.COUNT_WATCH,
     "responses": responses.WATCH,
     "chat.completions": STREAM_WATCH,
@@ -64,5 +68,6 @@ WATCHES: dict[Operation, Watch] = {
 ERRORS: dict[Family, ErrorForm] = {
     "openai": ErrorForm(write_openai_error),
     "anthropic": anthropic.ERRORS,
+    "bedrock": bedrock.ERRORS,
     "gemini": gemini.ERROR,
 }

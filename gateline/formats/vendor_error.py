@@ -52,6 +52,7 @@ def read_error(
     since the epoch that an HTTP date in Retry-After is compared with.
     """
     detail = ErrorDetail(status, f"the upstream answered {status}", retry_after=retry_after(headers, now=now))
+    detail.code = _aws_code(headers, secret)
     try:
         found = msgspec.json.decode(body)
     except _UNREAD:
@@ -110,11 +111,17 @@ def _explain(detail: ErrorDetail, found: object, secret: str) -> None:
             # Gemini's `code` repeats the HTTP status; its word for what happened is `status`. AWS says `__type`.
             status = found.get("status")
             code = status if isinstance(status, str) else found.get("code", found.get("__type"))
-            detail.code = _label(code, secret)
+            detail.code = _label(code, secret) or detail.code
             detail.param = _label(found.get("param"), secret)
             inner = next((found[key] for key in ("message", "Message", "detail") if key in found), None)
         if isinstance(inner, str) and inner.strip():
             detail.message = _shown(inner, _MESSAGE, secret)
+
+
+def _aws_code(headers: Iterable[tuple[bytes, bytes]], secret: str) -> str | None:
+    """AWS says in a header which error it is; where the error is described may follow behind a colon."""
+    value = next((value for name, value in headers if name.lower() == b"x-amzn-errortype"), b"")
+    return _label(value.partition(b":")[0].decode("latin-1"), secret) if value else None
 
 
 def _label(value: object, secret: str) -> str | None:

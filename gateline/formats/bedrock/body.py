@@ -10,7 +10,22 @@ from msgspec import Raw
 from gateline.formats.anthropic.models import Abilities, abilities
 from gateline.formats.anthropic.schema import input_schema, subset
 from gateline.formats.anthropic.thinking import Plan, plan_thinking
-from gateline.formats.bedrock.block import Block, CachePoint, write_cache
+from gateline.formats.bedrock.block import Block, write_cache
+from gateline.formats.bedrock.configuration import (
+    Anything,
+    Choice,
+    Inference,
+    JsonSchema,
+    ListedTool,
+    NamedTool,
+    OutputConfig,
+    Schema,
+    Spec,
+    Structure,
+    TextFormat,
+    Tier,
+    ToolConfig,
+)
 from gateline.formats.bedrock.extra import Extra, put_effort, put_no_tools, put_top_k
 from gateline.formats.bedrock.models import Traits, traits
 from gateline.formats.bedrock.names import CLIENT_NAMES
@@ -41,82 +56,15 @@ _IDLE: dict[str, tuple[object, ...]] = {
 _encode = msgspec.json.Encoder().encode
 
 
-class Inference(msgspec.Struct, rename="camel", omit_defaults=True):
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    stop_sequences: list[str] | None = None
-
-
-class _Schema(msgspec.Struct):
-    json: Raw
-
-
-class _Spec(msgspec.Struct, rename="camel", omit_defaults=True):
-    name: str
-    input_schema: _Schema
-    description: str | None = None
-    strict: bool | None = None
-
-
-class _Tool(msgspec.Struct, rename="camel", omit_defaults=True):
-    tool_spec: _Spec | None = None
-    cache_point: CachePoint | None = None
-
-
-class _Name(msgspec.Struct):
-    name: str
-
-
-class _Any(msgspec.Struct):
-    pass
-
-
-class _Choice(msgspec.Struct, omit_defaults=True):
-    any: _Any | None = None
-    tool: _Name | None = None
-
-
-class _ToolConfig(msgspec.Struct, rename="camel", omit_defaults=True):
-    tools: list[_Tool]
-    tool_choice: _Choice | None = None
-
-
-class _JsonSchema(msgspec.Struct, omit_defaults=True):
-    """`schema` is JSON in a string."""
-
-    schema: str
-    name: str | None = None
-    description: str | None = None
-
-
-class _Structure(msgspec.Struct, rename="camel"):
-    json_schema: _JsonSchema
-
-
-class _TextFormat(msgspec.Struct):
-    structure: _Structure
-    type: str = "json_schema"
-
-
-class _OutputConfig(msgspec.Struct, rename="camel", omit_defaults=True):
-    text_format: _TextFormat | None = None
-    effort: str | None = None
-
-
-class _Tier(msgspec.Struct):
-    type: str
-
-
 class _Asked(msgspec.Struct, rename="camel", omit_defaults=True):
     messages: list[Message]
     system: list[Block] | None = None
     inference_config: Inference | None = None
-    tool_config: _ToolConfig | None = None
+    tool_config: ToolConfig | None = None
     additional_model_request_fields: Extra | None = None
     request_metadata: dict[str, str] | None = None
-    service_tier: _Tier | None = None
-    output_config: _OutputConfig | None = None
+    service_tier: Tier | None = None
+    output_config: OutputConfig | None = None
 
 
 def write_chat(chat: Chat, model: str, dialect: Dialect) -> Written:
@@ -141,7 +89,7 @@ class _Draft:
         self.prompt.dropped = self.dropped
         self.extra = Extra()
         self.inference = Inference(chat.max_tokens)
-        self.output = _OutputConfig()
+        self.output = OutputConfig()
         self.asked = _Asked(self.prompt.messages, self.prompt.system or None)
         forced = self._put_tools()
         plan = self._put_thinking(is_forced=forced)
@@ -160,36 +108,36 @@ class _Draft:
             tools = []  # there is no word for it
         elif choice is not None and choice.names and not (choice.mode == "required" and self._names_one(choice)):
             tools = [tool for tool in tools if tool.name in choice.names] or tools
-        listed: list[_Tool] = []
+        listed: list[ListedTool] = []
         for tool in tools:
             self._add_tool(tool, listed)
         if not listed:  # a conversation in which tools were used is refused without any
-            listed = [_Tool(_Spec(name, _Schema(_ANY_INPUT))) for name in used]
+            listed = [ListedTool(Spec(name, Schema(_ANY_INPUT))) for name in used]
         written = self._choice(choice, has_tools=bool(tools))
         is_without = bool(used) and (not tools or (choice is not None and choice.mode == "none"))
         if is_without and not put_no_tools(self.extra, self.able) and choice is not None:
             self.dropped["tool_choice"] = None
         if listed:
-            self.asked.tool_config = _ToolConfig(listed, written)
+            self.asked.tool_config = ToolConfig(listed, written)
         return written is not None
 
-    def _add_tool(self, tool: Tool, listed: list[_Tool]) -> None:
+    def _add_tool(self, tool: Tool, listed: list[ListedTool]) -> None:
         is_strict = tool.strict is True and self.claude is not None and self.claude.schema
         schema = input_schema(tool.schema, is_strict=is_strict)
-        listed.append(_Tool(_Spec(tool.name, _Schema(schema), tool.description or None, is_strict or None)))
+        listed.append(ListedTool(Spec(tool.name, Schema(schema), tool.description or None, is_strict or None)))
         if tool.cache and self.able.caches == "all":
-            listed.append(_Tool(cache_point=write_cache(tool.cache)))
+            listed.append(ListedTool(cache_point=write_cache(tool.cache)))
         elif tool.cache:
             self.dropped["cache"] = None
 
-    def _choice(self, choice: ToolChoice | None, *, has_tools: bool) -> _Choice | None:
+    def _choice(self, choice: ToolChoice | None, *, has_tools: bool) -> Choice | None:
         if choice is None or choice.mode != "required":
             return None
         forces = "" if self.claude is not None and not self.claude.forces else self.able.forces
         if not has_tools or not forces:
             self.dropped["tool_choice"] = None
             return None
-        return _Choice(tool=_Name(choice.names[0])) if self._names_one(choice) else _Choice(any=_Any())
+        return Choice(tool=NamedTool(choice.names[0])) if self._names_one(choice) else Choice(any=Anything())
 
     def _names_one(self, choice: ToolChoice) -> bool:
         """Whether the vendor can be told which tool to call; else it gets no other."""
@@ -246,8 +194,8 @@ class _Draft:
         if output is not None and output.kind == "schema" and can_schema and bytes(output.schema):
             schema = subset(output.schema) if claude is not None else output.schema
             text = bytes(schema).decode("utf-8", "replace")
-            described = _JsonSchema(text, output.name or None, output.description or None)
-            self.output.text_format = _TextFormat(_Structure(described))
+            described = JsonSchema(text, output.name or None, output.description or None)
+            self.output.text_format = TextFormat(Structure(described))
         elif output is not None and output.kind != "text":
             self.dropped["output"] = None
 
@@ -263,13 +211,13 @@ class _Draft:
         asked.request_metadata = labels or None
         if chat.service_tier:
             tier = _TIERS.get(chat.service_tier)
-            asked.service_tier = None if tier is None else _Tier(tier)
+            asked.service_tier = None if tier is None else Tier(tier)
             if tier is None and chat.service_tier != "auto":
                 self.dropped["service_tier"] = None
         self.prompt.bound_marks([] if asked.tool_config is None else asked.tool_config.tools)
         asked.inference_config = None if self.inference == Inference() else self.inference
         asked.additional_model_request_fields = None if self.extra == _NO_EXTRA else self.extra
-        asked.output_config = None if self.output == _OutputConfig() else self.output
+        asked.output_config = None if self.output == OutputConfig() else self.output
 
 
 def _fitting_labels(metadata: dict[str, str]) -> dict[str, str]:

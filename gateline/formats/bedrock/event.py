@@ -6,7 +6,7 @@ from __future__ import annotations
 import msgspec
 
 from gateline.formats.bedrock.block import SourcedQuote
-from gateline.formats.bedrock.reply import Tier
+from gateline.formats.bedrock.configuration import Tier
 from gateline.formats.bedrock.usage import TokenUsage
 from gateline.formats.typed import UNREAD
 from gateline.model.errors import UpstreamBroken

@@ -1,8 +1,8 @@
 """What the models on Bedrock take through Converse, by their makers, since it answers the rest with 400.
 
-Converse is one format, but what a model does not know it refuses: thinking goes by each maker's own fields, some take no
-choice of tools, no cache points, no schema. Facts are from the vendor's model cards and the reference of "ToolChoice",
-"ToolResultBlock" and "Prompt caching" (docs.aws.amazon.com/bedrock), as of November 2026.
+Converse is one format, but what a model does not know it refuses: thinking goes by each maker's own fields, some take
+no choice of tools, no cache points, no schema. Facts are from the vendor's model cards and the reference of
+"ToolChoice", "ToolResultBlock" and "Prompt caching" (docs.aws.amazon.com/bedrock), as of November 2026.
 """
 
 from __future__ import annotations

@@ -193,8 +193,7 @@ class StreamReader:
 def _close(block: _Open, deltas: list[Delta]) -> None:
     """Seals may come in pieces, and citations come ahead of the text that rests on them."""
     if block.kind == "text":
-        for quote in block.cited:
-            deltas.append(Cited(citation=read_citation(quote, block.length)))
+        deltas.extend(Cited(citation=read_citation(quote, block.length)) for quote in block.cited)
     elif block.seal and block.kind == "hidden":
         hidden = read_hidden(block.seal)
         assert hidden.seal is not None

@@ -10,6 +10,7 @@ from msgspec import Raw
 from gateline.formats.arguments import arguments_object, arguments_text
 from gateline.formats.bedrock.block import Block, ReasoningBlock, ReasoningText, ToolUseBlock
 from gateline.formats.bedrock.citation import read_cited, write_cited
+from gateline.formats.bedrock.configuration import Tier
 from gateline.formats.bedrock.finish import read_finish, write_finish
 from gateline.formats.bedrock.seals import hidden, read_hidden, read_signature, signature, text_carrier, tool_carrier
 from gateline.formats.bedrock.usage import TokenUsage, token_usage
@@ -29,10 +30,6 @@ class _Message(msgspec.Struct):
 
 class _Output(msgspec.Struct):
     message: _Message
-
-
-class Tier(msgspec.Struct):
-    type: str = ""
 
 
 class _Answer(msgspec.Struct, rename="camel"):

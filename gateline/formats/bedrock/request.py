@@ -7,8 +7,8 @@ from msgspec import Raw
 
 from gateline.formats.arguments import arguments_text
 from gateline.formats.bedrock.block import ABSENT, Block, CachePoint, ToolResultBlock, read_cache
-from gateline.formats.bedrock.body import Inference
 from gateline.formats.bedrock.citation import read_cited
+from gateline.formats.bedrock.configuration import Inference, OutputConfig, Tier, ToolConfig
 from gateline.formats.bedrock.extra import read_extra
 from gateline.formats.bedrock.media import read_media
 from gateline.formats.bedrock.seals import blob_text, read_hidden, read_signature, seal_of_text, seal_of_tool
@@ -38,7 +38,6 @@ _KNOWN = frozenset({
     "serviceTier", "outputConfig",
 })  # fmt: skip
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
-_NAMED = ("guard_content", "search_result")
 
 
 class _Message(msgspec.Struct):
@@ -46,69 +45,15 @@ class _Message(msgspec.Struct):
     content: list[Block]
 
 
-class _Schema(msgspec.Struct):
-    json: Raw = ABSENT
-
-
-class _Spec(msgspec.Struct, rename="camel"):
-    name: str
-    input_schema: _Schema
-    description: str | None = None
-    strict: bool | None = None
-
-
-class _Tool(msgspec.Struct, rename="camel"):
-    tool_spec: _Spec | None = None
-    cache_point: CachePoint | None = None
-
-
-class _Name(msgspec.Struct):
-    name: str
-
-
-class _Choice(msgspec.Struct):
-    auto: dict[str, Raw] | None = None
-    any: dict[str, Raw] | None = None
-    tool: _Name | None = None
-
-
-class _ToolConfig(msgspec.Struct, rename="camel"):
-    tools: list[_Tool]
-    tool_choice: _Choice | None = None
-
-
-class _JsonSchema(msgspec.Struct):
-    schema: str
-    name: str | None = None
-    description: str | None = None
-
-
-class _Structure(msgspec.Struct, rename="camel"):
-    json_schema: _JsonSchema
-
-
-class _TextFormat(msgspec.Struct):
-    structure: _Structure
-
-
-class _OutputConfig(msgspec.Struct, rename="camel"):
-    text_format: _TextFormat | None = None
-    effort: str | None = None
-
-
-class _Tier(msgspec.Struct):
-    type: str
-
-
 class _Request(msgspec.Struct, rename="camel"):
     messages: list[_Message]
     system: list[Block] | None = None
     inference_config: Inference | None = None
-    tool_config: _ToolConfig | None = None
+    tool_config: ToolConfig | None = None
     additional_model_request_fields: dict[str, Raw] | None = None
     request_metadata: dict[str, str] | None = None
-    service_tier: _Tier | None = None
-    output_config: _OutputConfig | None = None
+    service_tier: Tier | None = None
+    output_config: OutputConfig | None = None
 
 
 _decoder = msgspec.json.Decoder(_Request)
@@ -134,7 +79,7 @@ def read_chat(call: Call, body: Body) -> Chat:
     chat.stop = inference.stop_sequences or []
     if request.tool_config is not None:
         _put_tools(request.tool_config, chat)
-    config = request.output_config or _OutputConfig()
+    config = request.output_config or OutputConfig()
     if config.text_format is not None:
         asked = config.text_format.structure.json_schema
         schema = Raw(asked.schema.encode("utf-8", "replace"))
@@ -154,7 +99,7 @@ def _check_schema(schema: Raw) -> None:
         raise BadRequest(f"`{param}` is not valid JSON", param=param, code="invalid_json") from None
 
 
-def _put_tools(config: _ToolConfig, chat: Chat) -> None:
+def _put_tools(config: ToolConfig, chat: Chat) -> None:
     for tool in config.tools:
         spec = tool.tool_spec
         if spec is not None:

@@ -62,7 +62,7 @@ class StreamCodec:
         if headers.get(":message-type") != EVENT:
             raise message_error(message, self._secret)
         kind = headers.get(KIND)
-        if kind == "contentBlockDelta" or kind == "contentBlockStart":
+        if kind in {"contentBlockDelta", "contentBlockStart"}:
             if not self.visible:
                 self.visible = _is_visible(read_event(message.payload))
         elif kind == "messageStop":

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from gateline.formats.bedrock.citation import write_citation
+from gateline.formats.bedrock.configuration import Tier
 from gateline.formats.bedrock.error import write_stream_error
 from gateline.formats.bedrock.finish import write_finish
-from gateline.formats.bedrock.reply import Metrics, Tier, written_tier
+from gateline.formats.bedrock.reply import Metrics, written_tier
 from gateline.formats.bedrock.seals import hidden, signature, text_carrier, tool_carrier
 from gateline.formats.bedrock.usage import TokenUsage, token_usage
 from gateline.model.chat import Chat, Seal
@@ -64,8 +65,10 @@ class StreamWriter:
     """See `contract.Writer`. One block is open at a time, as at the vendor; but tool uses whose arguments have not come
     yet stay open beside others, since clients take a block that is closed for whole."""
 
-    __slots__ = ("_kind", "_next", "_open_tools", "_out", "_reasoning_id", "_started", "_text_seal", "_tier", "_tools",
-                 "_finished", "_usage")  # fmt: skip
+    __slots__ = (
+        "_finished", "_kind", "_next", "_open_tools", "_out", "_reasoning_id", "_started", "_text_seal", "_tier",
+        "_tools", "_usage",
+    )  # fmt: skip
 
     def __init__(self, chat: Chat, request_id: str) -> None:
         self._out: list[bytes] = []

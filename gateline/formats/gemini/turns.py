@@ -158,6 +158,6 @@ def _plain(raw: Raw) -> str:
     """A string as what it says, anything else as its JSON."""
     body = bytes(raw)
     if body[:1] == b'"':
-        with contextlib.suppress(*UNREAD):  # half of a surrogate pair stays escaped
+        with contextlib.suppress(*UNREAD):  # bytes that are no UTF-8, which are skipped until here
             return _decode_text(body)
     return body.decode("utf-8", "replace")

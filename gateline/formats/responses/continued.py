@@ -19,9 +19,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Continued(Call, kw_only=True):
-    """`previous` is the response it goes on from; `body` is the call as its fields say it now."""
+    """`body` is the call as its fields say it now. It still names the response that it goes on from, for its answer."""
 
-    previous: str
     body: bytes
 
 
@@ -39,10 +38,9 @@ def input_items(raw: Raw | None) -> list[Raw]:
         return []
 
 
-def continued(call: Call, previous: str, earlier: list[Raw]) -> Continued:
-    """The same call with `earlier` items ahead of its own, and without the name of their response."""
+def continued(call: Call, earlier: list[Raw]) -> Continued:
+    """The same call with `earlier` items ahead of its own."""
     fields = call.fields.copy()
-    fields.pop("previous_response_id", None)
     fields["input"] = Raw(_encode(earlier + input_items(fields.get("input"))))
     return Continued(
         operation=call.operation,
@@ -52,7 +50,6 @@ def continued(call: Call, previous: str, earlier: list[Raw]) -> Continued:
         include_usage=call.include_usage,
         user=call.user,
         max_tokens=call.max_tokens,
-        previous=previous,
         body=_encode(fields),
     )
 
@@ -73,6 +70,8 @@ def for_vendor(call: Call) -> Call:
             kept.append(passed)
     fields = call.fields.copy()
     fields["input"] = Raw(_encode(kept))
+    if isinstance(call, Continued):
+        fields.pop("previous_response_id", None)
     return Call(call.operation, call.model, fields, call.stream, call.include_usage, call.user, call.max_tokens)
 
 

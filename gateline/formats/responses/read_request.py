@@ -8,7 +8,6 @@ import msgspec
 from msgspec import Raw
 
 from gateline.formats.contract import Body
-from gateline.formats.responses.continued import Continued
 from gateline.formats.responses.items import Item
 from gateline.formats.responses.read_input import InputReader
 from gateline.formats.typed import read_typed
@@ -20,14 +19,6 @@ _LOGPROBS = "message.output_text.logprobs"
 _SEALS = "reasoning.encrypted_content"  # always given
 _NULL = Raw(b"null")
 _NO_SCHEMA = Raw(b"")
-
-
-class ResponseChat(Chat, kw_only=True):
-    """A chat, and what its response repeats of the call beyond it. `is_kept`: the response is to be found later."""
-
-    previous: str = ""
-    instructions: str | None = None
-    is_kept: bool = True
 
 
 class _Format(msgspec.Struct):
@@ -109,8 +100,8 @@ def refuse_unsupported(call: Call) -> None:
         )
 
 
-def read_chat(call: Call, body: Body) -> ResponseChat:
-    """Raises BadRequest. What `previous_response_id` stands for must be in the input already (`Continued`)."""
+def read_chat(call: Call, body: Body) -> Chat:
+    """Raises BadRequest. What `previous_response_id` stands for must be in the input already (`continued`)."""
     refuse_unsupported(call)
     fields = call.fields
     if bytes(fields.get("conversation", _NULL)) != b"null":
@@ -130,7 +121,7 @@ def read_chat(call: Call, body: Body) -> ResponseChat:
     else:
         raise BadRequest("`input` is required", param="input", code="missing_required_parameter")
     unmapped = [name for name in fields if name not in _KNOWN and bytes(fields[name]) != b"null"]
-    chat = ResponseChat(
+    chat = Chat(
         model=call.model,
         turns=reader.turns,
         stream=call.stream,
@@ -146,13 +137,23 @@ def read_chat(call: Call, body: Body) -> ResponseChat:
         user=request.safety_identifier or request.user or "",
         service_tier=request.service_tier or "",
         cache_key=request.prompt_cache_key or "",
+        echo=_echo(request),
         unmapped=unmapped + reader.unmapped,
-        previous=call.previous if isinstance(call, Continued) else "",
-        instructions=request.instructions,
-        is_kept=request.store is not False,
     )
     _read_options(request, chat)
     return chat
+
+
+def _echo(request: _Request) -> dict[str, str]:
+    """What a response repeats of its call that is no part of a chat: it is `resource.py` that reads it."""
+    echo: dict[str, str] = {}
+    if request.instructions is not None:
+        echo["instructions"] = request.instructions
+    if request.previous_response_id:
+        echo["previous_response_id"] = request.previous_response_id
+    if request.store is not False:
+        echo["store"] = "true"
+    return echo
 
 
 def _read_options(request: _Request, chat: Chat) -> None:

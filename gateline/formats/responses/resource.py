@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Raw
 
 from gateline.formats.responses.output import OutputItem
-from gateline.formats.responses.read_request import ResponseChat
 from gateline.formats.responses.usage import UsageObject
 from gateline.model.chat import Chat, Finish, Output, ToolChoice
 
@@ -121,27 +120,26 @@ def suffix_of(identifier: str) -> str:
 
 def resource(chat: Chat, identifier: str, created: int, tier: str) -> Resource:
     """The response to `chat` as it begins. `created` is a Unix time in seconds."""
-    own = chat if isinstance(chat, ResponseChat) else None
-    thinking = chat.thinking
+    thinking, echo = chat.thinking, chat.echo
     return Resource(
         id=identifier,
         created_at=created,
         status="in_progress",
         frequency_penalty=0.0 if chat.frequency_penalty is None else chat.frequency_penalty,
-        instructions=own.instructions if own is not None else None,
+        instructions=echo.get("instructions"),
         max_output_tokens=chat.max_tokens,
         model=chat.model,
         output=[],
         parallel_tool_calls=chat.parallel_tools is not False,
         presence_penalty=0.0 if chat.presence_penalty is None else chat.presence_penalty,
-        previous_response_id=(own.previous or None) if own is not None else None,
+        previous_response_id=echo.get("previous_response_id"),
         prompt_cache_key=chat.cache_key or None,
         reasoning=ReasoningField(None, None)
         if thinking is None
         else ReasoningField(thinking.effort, thinking.summary or None),
         safety_identifier=chat.user or None,
         service_tier=tier if tier in _TIERS else "default",
-        store=own.is_kept if own is not None else False,
+        store="store" in echo,
         temperature=1.0 if chat.temperature is None else chat.temperature,
         text=TextField(_format(chat.output), chat.verbosity),
         tool_choice=_choice(chat.tool_choice),

@@ -205,10 +205,10 @@ def test_files_and_code_are_read_or_named() -> None:
     assert chat.unmapped == ["contents.videoMetadata", "contents.executableCode"]
 
 
-def test_a_result_that_no_text_can_hold_keeps_its_escape() -> None:
-    """Half of a surrogate pair is passed on as it was written, and breaks nothing."""
-    body = b'{"contents":[{"parts":[{"functionResponse":{"name":"f","response":{"output":"\\ud800\\u0041"}}}]}]}'
-    assert read(body).turns[0].parts == [ToolResult(id="f", name="f", parts=[Text(text='"\\ud800\\u0041"')])]
+def test_a_result_that_is_no_unicode_breaks_nothing() -> None:
+    """Bytes that are no UTF-8 are replaced."""
+    body = b'{"contents":[{"parts":[{"functionResponse":{"name":"f","response":{"output":"\xff"}}}]}]}'
+    assert read(body).turns[0].parts == [ToolResult(id="f", name="f", parts=[Text(text='"\ufffd"')])]
 
 
 def test_a_system_instruction_is_text() -> None:

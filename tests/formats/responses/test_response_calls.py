@@ -16,7 +16,7 @@ from gateline.formats.call import read_call
 from gateline.formats.dialect import PLAIN, Dialect
 from gateline.formats.features import FIELDS, PARTS
 from gateline.formats.responses.names import CLIENT_NAMES, SERVER_NAMES
-from gateline.formats.responses.read_request import ResponseChat, read_chat
+from gateline.formats.responses.read_request import read_chat
 from gateline.formats.responses.reply import write_reply
 from gateline.formats.responses.write_request import write_chat
 from gateline.model.chat import (
@@ -44,7 +44,7 @@ OPENAI = Dialect(has_developer=True)
 _PARAMS: TypeAdapter[Any] = TypeAdapter(response_create_params.ResponseCreateParamsNonStreaming)
 
 
-def asked(**fields: object) -> ResponseChat:
+def asked(**fields: object) -> Chat:
     body = json.dumps({"model": "m"} | fields).encode()
     return read_chat(read_call(body, "responses"), body)
 
@@ -190,7 +190,7 @@ def test_options_are_read() -> None:
     assert (chat.max_tokens, chat.temperature, chat.top_p) == (9, 0.5, 0.2)
     assert (chat.logprobs, chat.top_logprobs) == (True, 2)
     assert (chat.metadata, chat.user, chat.cache_key, chat.service_tier) == ({"k": "v"}, "u", "c", "flex")
-    assert (chat.is_kept, chat.store, chat.unmapped) == (False, None, [])
+    assert (chat.echo, chat.store, chat.unmapped) == ({}, None, [])
 
 
 @pytest.mark.parametrize(
@@ -208,6 +208,13 @@ def test_options_are_read() -> None:
 def test_every_form_of_tool_choice_is_read(choice: object, expected: ToolChoice) -> None:
     """One tool is required by its name; some are allowed by theirs."""
     assert asked(input="hi", tool_choice=choice).tool_choice == expected
+
+
+def test_what_the_response_repeats_is_kept_apart() -> None:
+    """Of a chat it is no part: the gateway keeps responses itself, and has put earlier turns into the input."""
+    chat = asked(input="hi", instructions="Be brief.", previous_response_id="resp_1")
+    assert chat.echo == {"instructions": "Be brief.", "previous_response_id": "resp_1", "store": "true"}
+    assert (chat.store, chat.unmapped) == (None, [])
 
 
 def test_null_stands_for_absent() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from gateline.formats.responses.read_request import ResponseChat
 from gateline.formats.responses.reply import read_reply, write_reply
 from gateline.formats.responses.usage import usage_in_tail, usage_of_reply
 from gateline.model.chat import (
@@ -106,7 +105,7 @@ def test_answers_of_vendors_without_ids_have_ids_of_their_own() -> None:
 
 def test_the_response_repeats_the_call() -> None:
     """What was asked for stands in the response, as it does in OpenAI's."""
-    chat = ResponseChat(
+    chat = Chat(
         model="m",
         turns=[],
         tools=[Tool(name="f", description="d", schema=Raw(b'{"type":"object"}'), strict=True), Tool(name="g")],
@@ -122,9 +121,7 @@ def test_the_response_repeats_the_call() -> None:
         metadata={"a": "b"},
         user="u",
         cache_key="k",
-        previous="resp_before",
-        instructions="Be brief.",
-        is_kept=False,
+        echo={"previous_response_id": "resp_before", "instructions": "Be brief.", "store": "true"},
     )
     found = written(reply_of([Text(text="a")]), chat)
     assert found["tools"][0] == {
@@ -145,7 +142,7 @@ def test_the_response_repeats_the_call() -> None:
     assert (found["max_output_tokens"], found["temperature"], found["top_p"]) == (99, 0.5, 0.25)
     assert (found["top_logprobs"], found["metadata"]) == (3, {"a": "b"})
     assert (found["safety_identifier"], found["prompt_cache_key"]) == ("u", "k")
-    assert (found["previous_response_id"], found["instructions"], found["store"]) == ("resp_before", "Be brief.", False)
+    assert (found["previous_response_id"], found["instructions"], found["store"]) == ("resp_before", "Be brief.", True)
 
 
 def test_several_tools_that_may_be_called_are_listed() -> None:

@@ -144,13 +144,13 @@ def test_seals_of_other_vendors_never_pass() -> None:
 
 
 def test_a_continued_call_has_the_earlier_turns() -> None:
-    """Ahead of its own input, and it names no response any more."""
+    """Ahead of its own input; a vendor that has them from there is told of no other response."""
     earlier = [Raw(b'{"role":"user","content":"one"}'), Raw(b'{"type":"message","id":"msg_1","role":"assistant"}')]
-    found = continued(call(input="two", previous_response_id="resp_1", temperature=1), "resp_1", earlier)
+    found = continued(call(input="two", previous_response_id="resp_1", temperature=1), earlier)
     body = json.loads(found.body)
     assert [item["role"] for item in body["input"]] == ["user", "assistant", "user"]
-    assert "previous_response_id" not in body
-    assert (found.previous, found.model, body["temperature"]) == ("resp_1", "m", 1)
+    assert (body["previous_response_id"], found.model, body["temperature"]) == ("resp_1", "m", 1)
+    assert "previous_response_id" not in for_vendor(found).fields
 
 
 def test_a_vendor_that_does_not_hold_the_response_gets_items_it_knows() -> None:
@@ -164,7 +164,7 @@ def test_a_vendor_that_does_not_hold_the_response_gets_items_it_knows() -> None:
         {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": "{}"},
     ]
     raws = [Raw(json.dumps(item).encode()) for item in earlier]
-    passed = for_vendor(continued(call(input="two"), "resp_1", raws))
+    passed = for_vendor(continued(call(input="two"), raws))
     found = json.loads(bytes(passed.fields["input"]))
     assert found == [
         {"type": "message", "role": "assistant", "content": []},
