@@ -87,13 +87,15 @@ class Written(msgspec.Struct):
 @dataclass(frozen=True, slots=True)
 class Server:
     """The side that clients speak to. `read` raises BadRequest with the field's name. `names` maps features to the
-    client's own names of them, for what it is told was dropped and for the table of what maps to what."""
+    client's own names of them, for what it is told was dropped and for the table of what maps to what. `array_writer`
+    is for streams that are asked for as one JSON array."""
 
     read: Callable[[Call, Body], Any]
     write_reply: Callable[[Any, Any], bytes]
     names: dict[str, str]
     writer: Callable[[Chat, str], Writer] | None = None
     stream_type: bytes = b"text/event-stream"
+    array_writer: Callable[[Chat, str], Writer] | None = None
 
 
 @dataclass(frozen=True, slots=True)

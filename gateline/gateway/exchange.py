@@ -172,6 +172,8 @@ class Exchange:
         return b"".join((
             _OK if status == 200 else status_line(status),
             lines,
+            # Under the name by which its SDK shows it, where that is another.
+            b"request-id: %b\r\n" % self.id if self.facts.asked.family == "anthropic" else b"",
             b"x-request-id: ",
             self.id,
             _limit_lines(verdict) if verdict is not None and verdict.limit else b"\r\n",

@@ -9,7 +9,7 @@ from gateline.formats.openai.usage import is_json_object
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.hop import Hop
 from gateline.gateway.router import TargetRoute
-from gateline.gateway.translate import stream_codec, write_reply
+from gateline.gateway.translate import array_codec, stream_codec, write_reply
 from gateline.model.errors import UpstreamBroken, UpstreamTimeout
 from gateline.model.usage import Usage, cost
 from gateline.net.clock import Clock
@@ -166,7 +166,10 @@ class _Stream:
             assert call is not None
             assert watch is not None
             assert watch.codec is not None
-            self._lines, self._codec = lease.lines, watch.codec(call, exchange.secret)
+            if exchange.facts.asked.is_array:
+                self._lines, self._codec = array_codec(exchange, hop.operation)
+            else:
+                self._lines, self._codec = lease.lines, watch.codec(call, exchange.secret)
         else:
             self._lines, self._codec = stream_codec(exchange, hop)
         self._held = b""

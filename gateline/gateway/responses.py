@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from gateline.formats.responses.continued import Continued, continued
+from gateline.formats.responses.continued import Continued, continued, for_vendor
 from gateline.formats.responses.read_request import refuse_unsupported
 from gateline.formats.responses.stored import (
     deleted,
@@ -30,7 +30,7 @@ from gateline.store.responses import Record, ResponseStore
 
 T = TypeVar("T")
 
-_PATH = re.compile(rb"/v1/responses/([A-Za-z0-9_.:-]{1,256})(?:/(cancel|input_items))?")
+_ASKED = re.compile(r"([A-Za-z0-9_.:-]{1,256})(?:/(cancel|input_items))?")
 
 
 class InThread(Protocol):
@@ -40,17 +40,18 @@ class InThread(Protocol):
 
 
 class Recalled(msgspec.Struct):
-    """What a call goes on from. `provider` holds the response it names and may get the call as the client sent it;
-    every other target gets `call`, which has all earlier turns in its input. Empty: no vendor holds it."""
+    """A call that goes on from a response. `own` is the call as its client sent it: `provider`, which holds the
+    response, understands it. Every other target gets `call`, which has all earlier turns in its input. Empty: no vendor
+    holds the response."""
 
     provider: str
+    own: Call
     call: Continued
 
 
-def asked_of(path: bytes) -> tuple[str, str] | None:
-    """The response that a path names, and what is asked of it: "", "cancel" or "input_items"."""
-    match = _PATH.fullmatch(path)
-    return None if match is None else (match[1].decode(), (match[2] or b"").decode())
+def passing(call: Call, recalled: Recalled | None, provider: str) -> Call:
+    """The call as it may pass to `provider`, which speaks this format: see `for_vendor`."""
+    return for_vendor(recalled.own if recalled is not None and recalled.provider == provider else call)
 
 
 class Responses:
@@ -83,7 +84,7 @@ class Responses:
         for record in records:
             kept = read_kept(bytes(record.response))
             earlier += record.input + (kept.output if kept is not None else [])
-        return Recalled(records[-1].provider, continued(call, previous, earlier))
+        return Recalled(records[-1].provider, call, continued(call, earlier))
 
     async def keep(
         self, exchange: Exchange, in_thread: InThread, tenant: str, call: Call, body: bytes, provider: str
@@ -109,12 +110,15 @@ class Responses:
         )
 
     async def serve(
-        self, exchange: Exchange, in_thread: InThread, tenant: str, method: bytes, asked: tuple[str, str], query: bytes
+        self, exchange: Exchange, in_thread: InThread, tenant: str, method: bytes, rest: str, query: bytes
     ) -> bytes:
-        """The body of the answer, with status 200, to a request for `asked_of(path)`. Raises BadRequest,
+        """The body of the answer, with status 200, to a request for `/v1/responses/{rest}`. Raises BadRequest,
         MethodNotAllowed or NotFound."""
-        identifier, suffix = asked
-        allowed = (b"POST",) if suffix == "cancel" else (b"GET",) if suffix else (b"GET", b"DELETE")
+        match = _ASKED.fullmatch(rest)
+        if match is None:
+            raise NotFound("No such path: a response is at /v1/responses/{id}, its input at .../input_items.")
+        identifier, suffix = match[1], match[2] or ""
+        allowed = (b"POST",) if suffix == "cancel" else (b"GET", b"HEAD") if suffix else (b"GET", b"HEAD", b"DELETE")
         if method not in allowed:
             raise MethodNotAllowed(f"This path takes {b', '.join(allowed).decode()}, not {method.decode()}.")
         wanted = dict(parse_qsl(query.decode("ascii", "replace"), max_num_fields=32))

@@ -8,9 +8,10 @@ from typing import cast
 
 import msgspec
 
-from gateline.formats.contract import Ask, Codec, Server, Written
+from gateline.formats.contract import Ask, Client, Codec, Server, Written
 from gateline.formats.features import client_names
 from gateline.formats.packed import unpack
+from gateline.formats.table import CLIENTS, SERVERS
 from gateline.formats.translation import Translation
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.hop import Hop
@@ -19,6 +20,7 @@ from gateline.model.chat import Chat
 from gateline.model.errors import BadRequest, Unavailable
 from gateline.model.peek import Translated, Unreadable
 from gateline.model.usage import Usage
+from gateline.model.vectors import Count
 from gateline.net.clock import Clock
 from gateline.net.peeklink import PeekLink
 from gateline.net.spool import Spool
@@ -51,7 +53,7 @@ def write_call(exchange: Exchange, hop: Hop) -> bytes | memoryview:
 
 def _note_dropped(exchange: Exchange, ask: Ask, server: Server, dropped: Sequence[str]) -> None:
     """Raises BadRequest when the caller would rather have an error."""
-    unmapped: Sequence[str] = getattr(ask, "unmapped", ())
+    unmapped: Sequence[str] = (ask.chat if isinstance(ask, Count) else ask).unmapped
     exchange.dropped = [*unmapped, *client_names(dropped, server.names)] if unmapped or dropped else ()
     if exchange.dropped and exchange.facts.is_strict:
         raise BadRequest(
@@ -127,5 +129,23 @@ def stream_codec(exchange: Exchange, hop: Hop) -> tuple[bytes, Codec]:
     assert client is not None
     assert client.reader is not None
     assert isinstance(ask, Chat)
+    if exchange.facts.asked.is_array:
+        return _array_codec(exchange, server, client, ask)
     lines = b"content-type: %b\r\ncache-control: no-cache\r\n" % server.stream_type + dropped_line(exchange)
     return lines, Translation(client.reader(exchange.secret), server.writer(ask, exchange.id.decode()))
+
+
+def array_codec(exchange: Exchange, operation: Operation) -> tuple[bytes, Codec]:
+    """The same for a client that speaks the vendor's format, but wants the stream as one JSON array: vendors are always
+    asked for events."""
+    server, client = SERVERS[operation], CLIENTS[operation]
+    assert exchange.call is not None
+    ask = exchange.ask = server.read(exchange.call, exchange.body)
+    return _array_codec(exchange, server, client, ask)
+
+
+def _array_codec(exchange: Exchange, server: Server, client: Client, ask: Chat) -> tuple[bytes, Codec]:
+    assert server.array_writer is not None
+    assert client.reader is not None
+    writer = server.array_writer(ask, exchange.id.decode())
+    return _JSON + dropped_line(exchange), Translation(client.reader(exchange.secret), writer)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pytest
+from msgspec import Raw
 from openai.types.responses.response_item import ResponseItem
 from pydantic import TypeAdapter
 
@@ -14,7 +15,7 @@ from gateline.formats.call import read_call
 from gateline.formats.responses.sides import SERVER, WATCH
 from gateline.formats.responses.writer import ResponseWriter
 from gateline.gateway.exchange import Exchange
-from gateline.gateway.responses import Recalled, Responses, asked_of
+from gateline.gateway.responses import Recalled, Responses, passing
 from gateline.model.call import Call
 from gateline.model.chat import Chat, Choice, Part, Reasoning, Seal, Text, ToolUse
 from gateline.model.chatreply import Began, ChatReply, Finished, TextDelta
@@ -52,36 +53,26 @@ def recall(stage: Responses, asked: Call, tenant: str = "acme") -> Recalled | No
     return asyncio.run(stage.recall(EXCHANGE, in_thread, tenant, asked))
 
 
-def serve(stage: Responses, method: bytes, path: bytes, query: bytes = b"", *, tenant: str = "acme") -> dict[str, Any]:
-    asked = asked_of(path)
-    assert asked is not None
-    found: dict[str, Any] = json.loads(asyncio.run(stage.serve(EXCHANGE, in_thread, tenant, method, asked, query)))
+def serve(stage: Responses, method: bytes, rest: str, query: bytes = b"", *, tenant: str = "acme") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(asyncio.run(stage.serve(EXCHANGE, in_thread, tenant, method, rest, query)))
     return found
 
 
-def test_paths_name_a_response_and_what_is_asked_of_it() -> None:
-    """Others are not ours."""
-    assert asked_of(b"/v1/responses/resp_1") == ("resp_1", "")
-    assert asked_of(b"/v1/responses/resp_1/cancel") == ("resp_1", "cancel")
-    assert asked_of(b"/v1/responses/resp_1/input_items") == ("resp_1", "input_items")
-    for path in (
-        b"/v1/responses",
-        b"/v1/responses/",
-        b"/v1/responses/a/b",
-        b"/v1/responses/..%2f",
-        b"/v1/responses/a/",
-    ):
-        assert asked_of(path) is None
+@pytest.mark.parametrize("rest", ["", "a/b", "..%2f", "a/", "a/cancel/", "a/cancel/input_items", "a" * 257])
+def test_other_paths_are_not_there(stage: Responses, rest: str) -> None:
+    """A path is a response's id, and at most one thing asked of it."""
+    with pytest.raises(NotFound, match="No such path"):
+        serve(stage, b"GET", rest)
 
 
 def test_a_response_is_fetched_as_it_was_given(stage: Responses) -> None:
     """Byte for byte, and until it is deleted."""
     body = reply(Text(text="Hi"))
     assert keep(stage, call(input="hi"), body)
-    assert serve(stage, b"GET", b"/v1/responses/resp_1") == json.loads(body)
-    assert serve(stage, b"DELETE", b"/v1/responses/resp_1") == {"id": "resp_1", "object": "response", "deleted": True}
+    assert serve(stage, b"GET", "resp_1") == json.loads(body)
+    assert serve(stage, b"DELETE", "resp_1") == {"id": "resp_1", "object": "response", "deleted": True}
     with pytest.raises(NotFound):
-        serve(stage, b"GET", b"/v1/responses/resp_1")
+        serve(stage, b"GET", "resp_1")
 
 
 def test_the_response_of_a_stream_is_in_its_last_event(stage: Responses) -> None:
@@ -90,13 +81,13 @@ def test_the_response_of_a_stream_is_in_its_last_event(stage: Responses) -> None
     stream = writer.write([Began(id="resp_9", model="v"), TextDelta(text="Hi"), Finished(finish="stop")])
     last = writer.end()
     assert keep(stage, call(input="hi"), last)
-    found = serve(stage, b"GET", b"/v1/responses/resp_9")
+    found = serve(stage, b"GET", "resp_9")
     assert found["output"][0]["content"][0]["text"] == "Hi"
     assert WATCH.codec is not None
     codec = WATCH.codec(call(input="hi"), "")
     codec.feed((stream + last).replace(b"resp_9", b"resp_8").replace(b"\n", b"\r\n"))
     assert keep(stage, call(input="hi"), codec.last, provider="openai")
-    assert serve(stage, b"GET", b"/v1/responses/resp_8")["status"] == "completed"
+    assert serve(stage, b"GET", "resp_8")["status"] == "completed"
 
 
 def test_nothing_is_kept_that_is_not_wanted_or_is_no_response(stage: Responses) -> None:
@@ -105,27 +96,27 @@ def test_nothing_is_kept_that_is_not_wanted_or_is_no_response(stage: Responses) 
     for body in (b"", b"{}", b'{"id":5}', b"data: [DONE]\n\n", b"data: {}\n\n", b"<html>", b'{"id":"../x"}'):
         assert not keep(stage, call(input="hi"), body)
     with pytest.raises(NotFound):
-        serve(stage, b"GET", b"/v1/responses/resp_1")
+        serve(stage, b"GET", "resp_1")
 
 
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        (b"GET", b"/v1/responses/resp_1"),
-        (b"DELETE", b"/v1/responses/resp_1"),
-        (b"POST", b"/v1/responses/resp_1/cancel"),
-        (b"GET", b"/v1/responses/resp_1/input_items"),
+        (b"GET", "resp_1"),
+        (b"DELETE", "resp_1"),
+        (b"POST", "resp_1/cancel"),
+        (b"GET", "resp_1/input_items"),
     ],
 )
-def test_another_tenants_response_is_not_there(stage: Responses, method: bytes, path: bytes) -> None:
+def test_another_tenants_response_is_not_there(stage: Responses, method: bytes, path: str) -> None:
     """It is answered as one that never was."""
     keep(stage, call(input="hi"), reply(Text(text="Hi")))
     with pytest.raises(NotFound) as theirs:
         serve(stage, method, path, tenant="other")
     with pytest.raises(NotFound) as never:
-        serve(stage, method, path.replace(b"resp_1", b"resp_2"))
+        serve(stage, method, path.replace("resp_1", "resp_2"))
     assert str(theirs.value).replace("resp_1", "resp_2") == str(never.value)
-    assert serve(stage, b"GET", b"/v1/responses/resp_1")["id"] == "resp_1"
+    assert serve(stage, b"GET", "resp_1")["id"] == "resp_1"
     with pytest.raises(BadRequest):
         recall(stage, call(input="and?", previous_response_id="resp_1"), "other")
 
@@ -155,6 +146,12 @@ def test_the_vendor_that_holds_a_response_is_known(stage: Responses) -> None:
     recalled = recall(stage, call(input="two", previous_response_id="resp_1"))
     assert recalled is not None
     assert recalled.provider == "openai-eu"
+    assert passing(recalled.call, recalled, "openai-eu").fields["previous_response_id"] == Raw(b'"resp_1"')
+    assert bytes(passing(recalled.call, recalled, "openai-eu").fields["input"]) == b'"two"'
+    elsewhere = passing(recalled.call, recalled, "azure").fields
+    assert "previous_response_id" not in elsewhere
+    assert len(json.loads(bytes(elsewhere["input"]))) == 3
+    assert passing(recalled.own, None, "azure") is recalled.own
 
 
 def test_a_call_that_goes_on_from_nothing_is_left_alone(stage: Responses) -> None:
@@ -185,25 +182,25 @@ def test_cancelling_a_response_that_is_done_is_openais_mistake(stage: Responses)
     """Only what runs in the background can be cancelled."""
     keep(stage, call(input="hi"), reply(Text(text="Hi")))
     with pytest.raises(BadRequest, match="synchronous"):
-        serve(stage, b"POST", b"/v1/responses/resp_1/cancel")
+        serve(stage, b"POST", "resp_1/cancel")
 
 
 @pytest.mark.parametrize(
     ("method", "path", "query", "error"),
     [
-        (b"POST", b"/v1/responses/resp_1", b"", MethodNotAllowed),
-        (b"GET", b"/v1/responses/resp_1/cancel", b"", MethodNotAllowed),
-        (b"DELETE", b"/v1/responses/resp_1/input_items", b"", MethodNotAllowed),
-        (b"GET", b"/v1/responses/resp_1", b"stream=true", BadRequest),
-        (b"GET", b"/v1/responses/resp_1/input_items", b"limit=0", BadRequest),
-        (b"GET", b"/v1/responses/resp_1/input_items", b"limit=101", BadRequest),
-        (b"GET", b"/v1/responses/resp_1/input_items", b"limit=ten", BadRequest),
-        (b"GET", b"/v1/responses/resp_1/input_items", b"order=up", BadRequest),
-        (b"GET", b"/v1/responses/resp_1/input_items", b"after=msg_none", BadRequest),
+        (b"POST", "resp_1", b"", MethodNotAllowed),
+        (b"GET", "resp_1/cancel", b"", MethodNotAllowed),
+        (b"DELETE", "resp_1/input_items", b"", MethodNotAllowed),
+        (b"GET", "resp_1", b"stream=true", BadRequest),
+        (b"GET", "resp_1/input_items", b"limit=0", BadRequest),
+        (b"GET", "resp_1/input_items", b"limit=101", BadRequest),
+        (b"GET", "resp_1/input_items", b"limit=ten", BadRequest),
+        (b"GET", "resp_1/input_items", b"order=up", BadRequest),
+        (b"GET", "resp_1/input_items", b"after=msg_none", BadRequest),
     ],
 )
 def test_questions_that_make_no_sense_are_refused(
-    stage: Responses, method: bytes, path: bytes, query: bytes, error: type[GatewayError]
+    stage: Responses, method: bytes, path: str, query: bytes, error: type[GatewayError]
 ) -> None:
     """With the reason."""
     keep(stage, call(input="hi"), reply(Text(text="Hi")))
@@ -224,7 +221,7 @@ INPUT: list[dict[str, object]] = [
 def test_input_is_listed_in_pages(stage: Responses) -> None:
     """Latest first or oldest first, from behind any item on; every item is the official type's."""
     keep(stage, call(input=INPUT), reply(Text(text="Hi")))
-    path = b"/v1/responses/resp_1/input_items"
+    path = "resp_1/input_items"
     whole = serve(stage, b"GET", path)
     assert (whole["object"], whole["has_more"], len(whole["data"])) == ("list", False, 6)
     for item in whole["data"]:
@@ -247,6 +244,6 @@ def test_input_is_listed_in_pages(stage: Responses) -> None:
 def test_input_that_was_a_string_is_one_message(stage: Responses) -> None:
     """As OpenAI lists it."""
     keep(stage, call(input='say "hi"'), reply(Text(text="Hi")))
-    [item] = serve(stage, b"GET", b"/v1/responses/resp_1/input_items")["data"]
+    [item] = serve(stage, b"GET", "resp_1/input_items")["data"]
     assert (item["role"], item["content"]) == ("user", [{"type": "input_text", "text": 'say "hi"'}])
     _ITEMS.validate_python(item)

@@ -15,10 +15,7 @@ from gateline.formats.gemini.vendor_request import write_chat, write_count
 from gateline.formats.gemini.watch import StreamCodec, reported_reply
 from gateline.formats.gemini.writer import ArrayWriter, StreamWriter
 
-CHAT_SERVER = Server(read_chat, write_reply, SERVER_NAMES, StreamWriter)
-# For `streamGenerateContent` without `alt=sse`: in place of `CHAT_SERVER.writer`, with `ARRAY_TYPE`.
-ARRAY_WRITER = ArrayWriter
-ARRAY_TYPE = b"application/json"
+CHAT_SERVER = Server(read_chat, write_reply, SERVER_NAMES, StreamWriter, array_writer=ArrayWriter)
 CHAT_CLIENT = Client(write_chat, read_reply, CLIENT_NAMES, StreamReader)
 
 COUNT_SERVER = Server(read_count, write_counted, SERVER_NAMES)

@@ -22,6 +22,9 @@ from gateline.formats.openai.message import (
 from gateline.formats.openai.reasoning_details import write_details
 from gateline.model.chat import CacheLife, Maker, Media, Part, Reasoning, Refusal, Text, ToolResult, ToolUse, Turn
 
+# DeepSeek and Moonshot refuse a turn that called tools without any (api-docs.deepseek.com/guides/thinking_mode), even
+# where another model or no thinking made it; an empty one counts as none.
+_NO_REASONING = " "
 _BETWEEN = "\n\n"  # paragraphs, where texts that stood apart become one
 _LONGEST_ID = 40
 _MAKERS: dict[str, Maker] = {"anthropic": "anthropic", "google": "gemini", "openai": "openai"}
@@ -131,6 +134,8 @@ class MessageWriter:
             message.reasoning_details = write_details(parts, self._maker) or None
         if reasoning:
             self._reasoning(reasoning, message)
+        if calls and self._dialect.replays_reasoning and message.reasoning_content is None:
+            message.reasoning_content = _NO_REASONING
         if message.content is not None or message.tool_calls or message.refusal or message.reasoning_details:
             self._messages.append(message)
 
