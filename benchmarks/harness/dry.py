@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from mmap import mmap
@@ -23,8 +24,10 @@ from gateline.gateway.keytable import KeyTable
 from gateline.gateway.pipeline import Pipeline
 from gateline.gateway.read import Read
 from gateline.gateway.record import Recorder
+from gateline.gateway.responses import Responses
 from gateline.gateway.router import Upstreams
 from gateline.gateway.tally import Tallies
+from gateline.gateway.tokens import TokenTable
 from gateline.model.feed import Changed
 from gateline.model.key import Key, key_hash
 from gateline.model.snapshot import DEFAULT_TENANT, Model, Provider, Snapshot, Target
@@ -40,6 +43,7 @@ from gateline.store import columns, limits
 from gateline.store.inflight import InFlight
 from gateline.store.journal import Journal, new_incarnation
 from gateline.store.limits import Limits
+from gateline.store.responses import ResponseStore
 
 TOKEN = "sk-gl-0123456789abcdefghijklmnopqrstuv"
 MODEL = "gpt-4o"
@@ -134,9 +138,9 @@ def _compose(loop: asyncio.AbstractEventLoop, folder: Path, stack: contextlib.Ex
     shared = Limits(mmap(-1, limits.size(1)), 0, 1, folder / "limits.lock")
     tallies = Tallies(cells)
     connector = Connector(loop, EgressPolicy(()))
-    upstreams = Upstreams(connector, clock, tallies, lambda name: folder / f"engine-{name}.sock")
+    upstreams = Upstreams(connector, clock, tallies, lambda name: folder / f"engine-{name}.sock", TokenTable(clock))
     peeker = PeekLink(loop, folder / "peek-0.sock", folder / "peek.sock")
-    keys = KeyTable(folder / "feed.sock", 0, clock, _no_configuration, _no_cut)
+    keys = KeyTable(folder / "feed.sock", 0, clock, _no_configuration, _no_cut, lambda _: None)
     keys._receive(Changed(_key()))  # as if the control plane had told it
     for close in (journal.close, in_flight.detach, shared.close, peeker.close):
         stack.callback(close)
@@ -144,8 +148,9 @@ def _compose(loop: asyncio.AbstractEventLoop, folder: Path, stack: contextlib.Ex
         Identify(keys),
         Admit(shared, journal, cells),
         Read(peeker),
-        Attempts(in_flight, clock),
+        Attempts(in_flight, clock, peeker),
         Recorder(journal, in_flight, cells, tallies, clock, _unsaid),
+        Responses(ResponseStore(folder / "responses"), time.time),
         _defect,
     )
     snapshot = _snapshot()

@@ -20,7 +20,7 @@ from benchmarks.harness.tools import missing_tools
 
 FIGURES = (
     "throughput", "stages", "smg", "held_rate", "https", "bodies", "streams", "latency", "open_streams", "workers",
-    "population", "start", "upheaval", "local_engine",
+    "translated", "neighbours", "population", "start", "upheaval", "local_engine",
     "engine_restart", "peers",
 )  # fmt: skip
 _ROOT = Path(__file__).resolve().parent.parent.parent

@@ -66,6 +66,20 @@ def chat_body(model: str = "gpt-4o") -> str:
     return empty.replace('"content": ""', f'"content": "{words}"')
 
 
+def messages_body(model: str = "gpt-4o") -> str:
+    """The same call in Anthropic's format, of 250 bytes."""
+    call = {
+        "model": model,
+        "max_tokens": 64,
+        "system": "You are a helpful assistant.",
+        "messages": [{"role": "user", "content": ""}],
+        "temperature": 0.7,
+    }
+    empty = json.dumps(call)
+    words = ("Say something nice about the weather in Lisbon today, please. " * 9)[: REQUEST_BYTES - len(empty)]
+    return empty.replace('"content": ""', f'"content": "{words}"')
+
+
 def write_script(folder: Path, headers: Mapping[str, str], body: str) -> Path:
     """The same request again and again."""
     lines = [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in headers.items()]
@@ -90,11 +104,12 @@ def shoot(
     *,
     connections: int = CONNECTIONS,
     threads: int | None = None,
+    path: str = "/v1/chat/completions",
 ) -> Shot:
     """One run against an origin. Raises FigureFailed when wrk gives no result."""
     count = threads or min(max(1, len(cores) - len(cores) // 2), connections)
     command = ["wrk", f"-t{count}", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", _TIMEOUT]
-    command += ["-s", str(script), f"{url}/v1/chat/completions"]
+    command += ["-s", str(script), f"{url}{path}"]
     try:
         done = subprocess.run(
             pinned(command, cores), capture_output=True, text=True, timeout=seconds + _MARGIN_SECONDS, check=False

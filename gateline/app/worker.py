@@ -9,6 +9,7 @@ import os
 import signal
 import ssl
 import sys
+import time
 from time import monotonic_ns
 
 import uvloop
@@ -24,6 +25,7 @@ from gateline.gateway.keytable import KeyTable
 from gateline.gateway.pipeline import Pipeline
 from gateline.gateway.read import Read
 from gateline.gateway.record import Recorder
+from gateline.gateway.responses import Responses
 from gateline.gateway.router import Router, Upstreams
 from gateline.gateway.tally import Tallies
 from gateline.gateway.tokens import TokenTable
@@ -42,6 +44,7 @@ from gateline.store.columns import Columns
 from gateline.store.inflight import InFlight
 from gateline.store.journal import Journal, JournalFull, new_incarnation
 from gateline.store.limits import Limits
+from gateline.store.responses import ResponseStore
 
 _DEAD_AFTER_NS = 1_000_000_000  # a worker without a tick for this long does not count for the balance
 _POLL = 0.05  # seconds between looks at whether all streams have ended, while draining
@@ -98,6 +101,7 @@ class Worker:
             Read(self._peeker),
             Attempts(self._in_flight, clock, self._peeker),
             recorder,
+            Responses(ResponseStore(data_dir.responses), time.time),
             self._complaints.defect,
         )
         router = self._upstreams.build(snapshot, None)

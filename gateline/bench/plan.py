@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 Kind = Literal["chat", "stream", "embeddings"]
+Format = Literal["openai", "anthropic"]
 
 
 class Send(msgspec.Struct, frozen=True, array_like=True):
@@ -21,7 +22,8 @@ class Send(msgspec.Struct, frozen=True, array_like=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """`rate` (requests a second) or `trace` decide the send times beforehand; with neither, each connection sends its
     next request when it has the answer. `phase` shifts this process's times by that part of its own interval, so that
-    several do not send at once. `against` is the second URL of a comparison. Times in seconds."""
+    several do not send at once. `format` is whose chat API is spoken, `against` the second URL of a comparison. Times
+    in seconds."""
 
     url: str
     key: str
@@ -37,6 +39,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     trace: list[Send] | None = None
     against: str | None = None
     timeout: float = 60.0
+    format: Format = "openai"
     verify: bool = True
     ca: str | None = None
 

@@ -83,9 +83,12 @@ class ReplyReader:
 
     def stream_fault(self) -> str | None:
         """What is wrong with a stream that arrived whole, None if nothing is."""
-        if self.tail.rstrip().endswith(b"data: [DONE]"):
+        end = self.tail.rstrip()
+        if end.endswith(b"data: [DONE]") or end.rpartition(b"\n\n")[2].startswith(b"event: message_stop"):
             return None
-        return "error event" if b'data: {"error"' in self.tail else "stream without [DONE]"
+        if b'data: {"error"' in self.tail or b"event: error" in self.tail:
+            return "error event"
+        return "stream without message_stop" if b"event: " in self.tail else "stream without [DONE]"
 
     def _head(self, data: bytes) -> bytes | None:
         """Reads heads up to the real reply's; returns what follows it, None while it is not all there."""

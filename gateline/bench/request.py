@@ -6,7 +6,7 @@ import msgspec
 
 from gateline.bench.plan import Origin, Plan
 
-_PATHS = {"chat": "/chat/completions", "stream": "/chat/completions", "embeddings": "/embeddings"}
+_CHATS = {"openai": "/chat/completions", "anthropic": "/messages"}
 _WORD = "word "  # about one token for the usual tokenizers
 _MAX_KEPT = 256
 
@@ -16,8 +16,9 @@ class Requests:
 
     def __init__(self, plan: Plan, origin: Origin) -> None:
         self._plan = plan
+        path = "/embeddings" if plan.kind == "embeddings" else _CHATS[plan.format]
         self._head = (
-            f"POST {origin.base}{_PATHS[plan.kind]} HTTP/1.1\r\nhost: {origin.authority}\r\n"
+            f"POST {origin.base}{path} HTTP/1.1\r\nhost: {origin.authority}\r\n"
             f"authorization: Bearer {plan.key}\r\ncontent-type: application/json\r\nuser-agent: gateline-bench\r\n"
         ).encode()
         self._kept: dict[tuple[int, int], bytes] = {}

@@ -1,4 +1,4 @@
-"""`gateline bench`: load on any OpenAI-compatible endpoint, and what it did to the answers."""
+"""`gateline bench`: load on any endpoint in OpenAI's or Anthropic's format, and what it did to the answers."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def bench(
     duration: Annotated[str | None, typer.Option(help="10s, 500ms, 2m; 10s unless --requests or --trace.")] = None,
     requests: Annotated[int | None, typer.Option(min=1, help="Stop after this many.")] = None,
     stream: Annotated[bool, typer.Option("--stream", help="Streamed chat answers.")] = False,
+    messages: Annotated[bool, typer.Option("--messages", help="Chat in Anthropic's format.")] = False,
     embeddings: Annotated[bool, typer.Option("--embeddings", help="Embeddings instead of chat.")] = False,
     prompt_tokens: Annotated[int, typer.Option(min=1, help="Length of the prompt.")] = 32,
     max_tokens: Annotated[int, typer.Option(min=1, help="Length asked for.")] = 16,
@@ -42,12 +43,14 @@ def bench(
     insecure: Annotated[bool, typer.Option("--insecure", help="Do not verify the server's certificate.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")] = False,
 ) -> None:
-    """Loads an OpenAI-compatible endpoint and prints rates, percentiles and errors. Exit 1 when a request failed."""
+    """Loads an endpoint in OpenAI's or Anthropic's format and prints rates and errors. Exit 1 when a request failed."""
     from gateline.bench.plan import Plan, split_url
     from gateline.bench.trace import BadTrace, load_trace
 
     if stream and embeddings:
         raise typer.BadParameter("--stream and --embeddings exclude each other")
+    if messages and embeddings:
+        raise typer.BadParameter("--messages and --embeddings exclude each other")
     if rate is not None and rate <= 0:
         raise typer.BadParameter("--rate must be above 0")
     if rate is not None and trace is not None:
@@ -73,6 +76,7 @@ def bench(
         key=key,
         model=model,
         kind="embeddings" if embeddings else "stream" if stream else "chat",
+        format="anthropic" if messages else "openai",
         connections=1 if against is not None else connections,
         prompt_tokens=prompt_tokens,
         max_tokens=max_tokens,

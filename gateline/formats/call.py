@@ -49,7 +49,7 @@ _DECIDED = frozenset({
 _STREAMS_UNASKED = frozenset({"ollama.chat", "ollama.generate"})
 _STREAMLESS = frozenset({
     "embeddings", "embed_content", "batch_embed_contents", "cohere.embed", "ollama.embed", "rerank", "moderations",
-    "messages.count_tokens", "gemini.count_tokens",
+    "messages.count_tokens", "gemini.count_tokens", "audio.translations",
 })  # fmt: skip
 # Keys that collide with nothing: they spare the usual call the case folding.
 _HARMLESS = _DECIDED | {
@@ -86,6 +86,8 @@ def read_call(
             raise BadRequest(f"{operation} cannot be streamed: leave `stream` out", param="stream")
     elif operation in _STREAMS_UNASKED:
         call.stream = True
+    if "stream_format" in fields and operation == "audio.speech":
+        call.stream = call.stream or bytes(fields["stream_format"]) == b'"sse"'
     if "stream_options" in fields:
         call.include_usage = _asks_usage(fields["stream_options"])
     if "user" in fields:

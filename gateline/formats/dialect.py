@@ -18,6 +18,7 @@ class Dialect(msgspec.Struct, frozen=True):
     back in later turns. anthropic_version: stands in the body where Anthropic's models are hosted by others.
     seals: where it takes seals back: `reasoning_details` (OpenRouter: those of the model's maker, which its name begins
     with) or `extra_content` of tool calls (Google's endpoint). cache_control: content parts may hold it.
+    rerank: whose shape it ranks in (Voyage bounds results by `top_k`).
     """
 
     max_tokens: str = "max_tokens"
@@ -31,6 +32,7 @@ class Dialect(msgspec.Struct, frozen=True):
     refuses: frozenset[str] = frozenset()
     seals: Literal["", "reasoning_details", "extra_content"] = ""
     cache_control: bool = False
+    rerank: Literal["cohere", "voyage"] = "cohere"
 
 
 PLAIN = Dialect()

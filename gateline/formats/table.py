@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateline.formats.anthropic import sides as anthropic
 from gateline.formats.bedrock import sides as bedrock
+from gateline.formats.cohere import sides as cohere
 from gateline.formats.contract import Client, ErrorForm, Server, Watch
 from gateline.formats.gemini import sides as gemini
 from gateline.formats.openai.error import write_error as write_openai_error
@@ -13,7 +14,10 @@ from gateline.formats.openai.sides import (
     COMPLETION_SERVER,
     EMBEDDING_CLIENT,
     EMBEDDING_SERVER,
+    IMAGE_WATCH,
+    SPEECH_WATCH,
     STREAM_WATCH,
+    TRANSCRIPT_WATCH,
     WHOLE_WATCH,
 )
 from gateline.formats.raw import RAW_WATCH
@@ -28,6 +32,9 @@ SERVERS: dict[Operation, Server] = {
     "responses": responses.SERVER,
     "messages": anthropic.MESSAGES,
     "converse": bedrock.SERVER,
+    "cohere.chat": cohere.CHAT_SERVER,
+    "cohere.embed": cohere.EMBED_SERVER,
+    "rerank": cohere.RERANK_SERVER,
     "messages.count_tokens": anthropic.COUNT,
     "generate_content": gemini.CHAT_SERVER,
     "gemini.count_tokens": gemini.COUNT_SERVER,
@@ -42,6 +49,9 @@ CLIENTS: dict[Operation, Client] = {
     "responses": responses.CLIENT,
     "messages": anthropic.MESSAGES_CLIENT,
     "converse": bedrock.CLIENT,
+    "cohere.chat": cohere.CHAT_CLIENT,
+    "cohere.embed": cohere.EMBED_CLIENT,
+    "rerank": cohere.RERANK_CLIENT,
     "messages.count_tokens": anthropic.COUNT_CLIENT,
     "generate_content": gemini.CHAT_CLIENT,
     "gemini.count_tokens": gemini.COUNT_CLIENT,
@@ -54,11 +64,20 @@ WATCHES: dict[Operation, Watch] = {
     "passthrough": RAW_WATCH,
     "messages": anthropic.MESSAGES_WATCH,
     "converse": bedrock.WATCH,
+    "cohere.chat": cohere.CHAT_WATCH,
+    "cohere.embed": cohere.EMBED_WATCH,
+    "rerank": cohere.RERANK_WATCH,
     "messages.count_tokens": anthropic.COUNT_WATCH,
     "responses": responses.WATCH,
     "chat.completions": STREAM_WATCH,
     "completions": STREAM_WATCH,
     "embeddings": WHOLE_WATCH,
+    "moderations": WHOLE_WATCH,
+    "images.generations": IMAGE_WATCH,
+    "images.edits": IMAGE_WATCH,
+    "audio.transcriptions": TRANSCRIPT_WATCH,
+    "audio.translations": TRANSCRIPT_WATCH,
+    "audio.speech": SPEECH_WATCH,
     "generate_content": gemini.CHAT_WATCH,
     "gemini.count_tokens": gemini.WHOLE_WATCH,
     "embed_content": gemini.WHOLE_WATCH,
@@ -69,5 +88,6 @@ ERRORS: dict[Family, ErrorForm] = {
     "openai": ErrorForm(write_openai_error),
     "anthropic": anthropic.ERRORS,
     "bedrock": bedrock.ERRORS,
+    "cohere": cohere.ERRORS,
     "gemini": gemini.ERROR,
 }

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import msgspec
 
 from gateline.formats.redact import redact
+from gateline.formats.vendor_words import words_of
 
 _MESSAGE = 4096  # characters of an upstream's message that are kept
 _READ = 65_536  # characters of either that are looked at
@@ -47,18 +48,29 @@ def read_error(
 ) -> ErrorDetail:
     """What an upstream's failed reply says. `secret` is the credential that was sent: it is cut out wherever echoed.
 
-    Understands `{"error": {...}}` (OpenAI, Anthropic, Gemini and all who follow them, Gemini's list of one too),
-    `{"error": "..."}` (Ollama), `{"message"|"Message"|"detail": "..."}` (Cohere, AWS). `now` is the time in seconds
-    since the epoch that an HTTP date in Retry-After is compared with.
+    Which shapes are understood is `vendor_words`' matter. `now` is the time in seconds since the epoch that an HTTP
+    date in Retry-After is compared with.
     """
-    detail = ErrorDetail(status, f"the upstream answered {status}", retry_after=retry_after(headers, now=now))
-    detail.code = _aws_code(headers, secret)
+    fields = list(headers)
+    detail = ErrorDetail(status, f"the upstream answered {status}", retry_after=retry_after(fields, now=now))
+    detail.code = _aws_code(fields, secret)
     try:
         found = msgspec.json.decode(body)
     except _UNREAD:
-        return detail  # HTML of some proxy in between: nothing a client could use
+        found = _plain_text(fields, body)  # HTML of some proxy in between is nothing a client could use
     _explain(detail, found, secret)
     return detail
+
+
+def _plain_text(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> object:
+    """What a reply of type text/plain says, if it is text."""
+    kind = next((value for name, value in headers if name.lower() == b"content-type"), b"")
+    if not kind.lower().startswith(b"text/plain"):
+        return None
+    try:
+        return body[:_READ].decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def reported_error(body: bytes, *, secret: str = "") -> ErrorDetail | None:
@@ -101,21 +113,15 @@ def retry_after(headers: Iterable[tuple[bytes, bytes]], *, now: float | None = N
 
 
 def _explain(detail: ErrorDetail, found: object, secret: str) -> None:
-    if isinstance(found, list) and len(found) == 1:
-        found = found[0]
-    if isinstance(found, dict):
-        inner = found.get("error", found)
-        if isinstance(inner, dict):
-            found = inner
-            detail.type = _label(found.get("type"), secret)
-            # Gemini's `code` repeats the HTTP status; its word for what happened is `status`. AWS says `__type`.
-            status = found.get("status")
-            code = status if isinstance(status, str) else found.get("code", found.get("__type"))
-            detail.code = _label(code, secret) or detail.code
-            detail.param = _label(found.get("param"), secret)
-            inner = next((found[key] for key in ("message", "Message", "detail") if key in found), None)
-        if isinstance(inner, str) and inner.strip():
-            detail.message = _shown(inner, _MESSAGE, secret)
+    words = words_of(found)
+    detail.type = _label(words.type, secret)
+    code = _label(words.code, secret)
+    detail.code = detail.code if code is None else code
+    detail.param = _label(words.param, secret)
+    if words.message.strip():
+        detail.message = _shown(words.message, _MESSAGE, secret)
+    if detail.retry_after is None and words.retry_after is not None:
+        detail.retry_after = min(words.retry_after, _MAX_WAIT)
 
 
 def _aws_code(headers: Iterable[tuple[bytes, bytes]], secret: str) -> str | None:

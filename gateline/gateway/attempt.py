@@ -7,15 +7,18 @@ from time import monotonic, monotonic_ns
 import msgspec
 
 from gateline.formats.call import write_body, write_body_parts
+from gateline.formats.form import write_form
 from gateline.formats.redact import redact
 from gateline.formats.vendor_error import read_error, retry_after
 from gateline.gateway.exchange import ClientGone, Exchange
 from gateline.gateway.hop import Hop
 from gateline.gateway.plan import Ways
 from gateline.gateway.relay import late, refuse_kind, relay, relay_whole
+from gateline.gateway.responses import passing
 from gateline.gateway.retry import Step, back_off, has_other_key, next_step
 from gateline.gateway.router import TargetRoute
 from gateline.gateway.translate import APART_FROM, write_call, write_call_apart
+from gateline.model.call import Call
 from gateline.model.errors import (
     ACCOUNT_STATUSES,
     BadRequest,
@@ -204,8 +207,11 @@ class Attempts:
             raise UpstreamBroken(
                 f"{target.provider.name} answered {lease.status}: redirects are not followed, correct its base_url."
             )
-        if lease.is_stream is not exchange.stream:
-            raise refuse_kind(exchange, lease, target, hop)
+        if lease.is_stream is exchange.stream or (
+            not lease.is_stream and hop.watch is not None and hop.watch.may_be_whole
+        ):
+            return
+        raise refuse_kind(exchange, lease, target, hop)
 
     async def _collect(self, exchange: Exchange, lease: Lease, target: TargetRoute) -> None:
         """Waits for a failed reply's body, as far as it is of use."""
@@ -233,11 +239,12 @@ class Attempts:
         exchange.seat = seat = authority.seat(now)
         if hop.client is not None:
             body: list[bytes | memoryview] = [write_call(exchange, hop)]
+        elif exchange.call is not None and exchange.call.form:
+            body = write_form(exchange.call, exchange.body, hop.model)
         elif len(exchange.body) < _LARGE or hop.is_raw:
             body = [_body(exchange, hop)]
         else:
-            assert exchange.call is not None
-            body = write_body_parts(exchange.call, hop.body_model, ask_usage=hop.asks_usage, added=hop.added)
+            body = write_body_parts(_passing(exchange, hop), hop.body_model, ask_usage=hop.asks_usage, added=hop.added)
         if seat is not None:
             credential, exchange.secret = seat.lines, seat.secret
         else:
@@ -332,9 +339,17 @@ def _body(exchange: Exchange, hop: Hop) -> bytes | memoryview:
         return write_call(exchange, hop)
     if hop.is_raw:
         return memoryview(exchange.body)
+    return write_body(_passing(exchange, hop), hop.body_model, ask_usage=hop.asks_usage, added=hop.added)
+
+
+def _passing(exchange: Exchange, hop: Hop) -> Call:
+    """The call as it passes untouched."""
     call = exchange.call
     assert call is not None
-    return write_body(call, hop.body_model, ask_usage=hop.asks_usage, added=hop.added)
+    if hop.operation != "responses":
+        return call
+    assert exchange.target is not None
+    return passing(call, exchange.recalled, exchange.target.provider.name)
 
 
 def _nowhere(exchange: Exchange) -> GatewayError:

@@ -15,6 +15,7 @@ from gateline.gateway.cors import cors_lines
 from gateline.gateway.facts import Facts
 from gateline.gateway.hop import Hop
 from gateline.gateway.keyring import Seat
+from gateline.gateway.recalled import Recalled
 from gateline.gateway.router import ModelRoute, Router, TargetRoute
 from gateline.model.call import Call
 from gateline.model.errors import GatewayError
@@ -76,6 +77,8 @@ class Exchange:
         "model_route",
         "operation",
         "queue",
+        "recalled",
+        "reply",
         "router",
         "seat",
         "secret",
@@ -115,6 +118,8 @@ class Exchange:
         self.ask: Ask | None = None  # the call in no format, once a target that speaks another one wants it
         self.apart: tuple[Hop, memoryview] | None = None  # a hop's body that another process wrote
         self.codec: Codec | None = None  # of the stream that the client sees
+        self.recalled: Recalled | None = None  # of a call that goes on from a kept response
+        self.reply = b""  # of a call whose answer may be kept: its body, or the end of its stream
         self.dropped: Sequence[str] = ()  # what the translation had to leave out, by the client's own names
         self.body: bytes | bytearray | memoryview = b""
         self.model = ""

@@ -13,6 +13,7 @@ from gateline.gateway.passthrough import passage
 from gateline.gateway.plan import plan
 from gateline.gateway.read import Read
 from gateline.gateway.record import Recorder
+from gateline.gateway.responses import Responses, preferring
 from gateline.model.errors import GatewayError, Internal
 
 
@@ -27,6 +28,7 @@ class Pipeline:
         read: Read,
         attempts: Attempts,
         recorder: Recorder,
+        responses: Responses,
         on_defect: Callable[[str, BaseException], None],
     ) -> None:
         # Bound once: to call an object by its `__call__` costs three frames, to call a bound method one.
@@ -35,6 +37,7 @@ class Pipeline:
         self._read, self._read_slowly = read.__call__, read.slowly
         self._attempt = attempts.run
         self._note = recorder.note
+        self._responses = responses
         self._on_defect = on_defect
         self.live: set[Exchange] = set()
 
@@ -46,9 +49,14 @@ class Pipeline:
             self._admit(exchange)  # limits, before the body is read: a refused caller costs nothing more
             if exchange.operation == "models":
                 list_models(exchange)
+            elif exchange.operation == "responses.read":
+                await self._responses.answer(exchange)
             else:
                 if not self._read(exchange):  # the call in the body, whose bytes are kept for pass-through
                     await self._read_slowly(exchange)  # one that is still coming, coded or large
+                if exchange.operation == "responses":
+                    await self._continue(exchange)
+                    return
                 # the model, allowed for this principal; its targets follow lazily
                 ways = plan(exchange) if exchange.operation != "passthrough" else passage(exchange)
                 await self._attempt(exchange, ways)  # connect, send, relay; retry and fall back until visible
@@ -67,3 +75,13 @@ class Pipeline:
                 self._leave(exchange)
                 exchange.finish()  # only now the last held piece leaves
                 self.live.discard(exchange)
+
+    async def _continue(self, exchange: Exchange) -> None:
+        """The Responses API alone has calls that go on from an earlier one, and answers that can be asked for again."""
+        responses = self._responses
+        await responses.recall(exchange)  # the earlier turns, into the call
+        ways = plan(exchange)
+        if exchange.recalled is not None:
+            ways = preferring(ways, exchange.recalled.provider)
+        await self._attempt(exchange, ways)
+        await responses.keep(exchange)  # before its last byte: the client's next call may name it at once

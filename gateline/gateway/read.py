@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import zlib
-from collections.abc import Callable
 from time import monotonic_ns
-from typing import TypeVar, cast
+from typing import cast
 
 from msgspec import Raw
 
 from gateline.formats.call import read_call
+from gateline.formats.form import is_form, read_form
 from gateline.gateway.exchange import Exchange
-from gateline.model.call import Call, Operation
+from gateline.gateway.thread import in_thread
+from gateline.model.call import WITH_FILES, Call, Operation
 from gateline.model.errors import BadRequest, TooLarge, Unavailable, UnsupportedCoding
 from gateline.model.peek import Peeked, Unreadable
 from gateline.net.incoming import hold
@@ -20,8 +20,6 @@ from gateline.net.peeklink import PeekLink
 from gateline.net.spool import SPOOLED_FROM, Spool
 from gateline.net.spool import is_available as spool_is_available
 from gateline.wire.inflate import CodingError, Inflater
-
-T = TypeVar("T")
 
 _PATIENCE = 10.0  # seconds for the process that looks at large bodies
 _THREAD_FROM = 16_384  # coded bytes from which inflating them would hold up other requests
@@ -73,7 +71,8 @@ class Read:
             spool.extend(body)
             exchange.connection.body = body = spool  # the heap's copy goes now
         asked = exchange.facts.asked
-        question = self._peeker.ask(body, asked.operation, exchange.flow, asked.model, asked.stream)
+        form = _form_type(exchange) if asked.operation in WITH_FILES else b""
+        question = self._peeker.ask(body, asked.operation, exchange.flow, asked.model, asked.stream, form)
         view = exchange.body = body.view()
         if question is None:
             exchange.call = _read_call(exchange, view)
@@ -100,6 +99,7 @@ class Read:
             answer.include_usage,
             answer.user,
             answer.max_tokens,
+            answer.form,
         )
 
 
@@ -107,7 +107,16 @@ def _read_call(exchange: Exchange, body: bytes | bytearray | memoryview) -> Call
     asked = exchange.facts.asked
     if asked.operation == "passthrough":
         return Call("passthrough", "", {})
-    return read_call(body, cast("Operation", asked.operation), asked.model, asked.stream)
+    operation = cast("Operation", asked.operation)
+    if operation in WITH_FILES and (form := _form_type(exchange)):
+        return read_form(body, form, operation)
+    return read_call(body, operation, asked.model, asked.stream)
+
+
+def _form_type(exchange: Exchange) -> bytes:
+    """The body's content type where that says it is a form, as it is without any; else nothing."""
+    kind = exchange.connection.request.content_type
+    return (kind or b"-") if is_form(kind) else b""
 
 
 async def _receive(exchange: Exchange) -> None:
@@ -129,23 +138,7 @@ async def _decoded(exchange: Exchange, body: bytes | bytearray | Spool, coding: 
     coded = bytes(body.view() if isinstance(body, Spool) else body)
     if len(coded) < _THREAD_FROM:
         return _inflated(coded, coding, limit)
-    return await _in_thread(exchange, lambda: _inflated(coded, coding, limit))
-
-
-async def _in_thread(exchange: Exchange, work: Callable[[], T]) -> T:
-    """Runs `work` on the loop's thread pool. Raises what it raises."""
-    future = asyncio.get_running_loop().run_in_executor(None, work)
-    future.add_done_callback(lambda done: _wake(exchange, done))
-    while not future.done():
-        await exchange.flow.park()
-        exchange.check()
-    return future.result()
-
-
-def _wake(exchange: Exchange, done: asyncio.Future[T]) -> None:
-    if not done.cancelled():
-        done.exception()  # seen, also when the client has left and nobody asks any more
-    exchange.flow.wake()
+    return await in_thread(exchange, lambda: _inflated(coded, coding, limit))
 
 
 def _inflated(coded: bytes, coding: bytes, limit: int) -> bytes:

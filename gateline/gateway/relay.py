@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from time import monotonic_ns
 
+from gateline.formats.contract import Watch
 from gateline.formats.openai.usage import is_json_object
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.hop import Hop
@@ -40,19 +41,22 @@ def relay_whole(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop)
     body = lease.take()
     watch = hop.watch
     assert watch is not None
-    if watch.is_json and not (body[:1] == b"{" and body[-1:] == b"}") and not is_json_object(body):
+    is_json = watch.is_json and (watch.is_plain is None or not _is_plain(exchange, watch))
+    if is_json and not (body[:1] == b"{" and body[-1:] == b"}") and not is_json_object(body):
         raise _no_object(lease, target)
     if watch.reported is not None:
         failed = watch.reported(body, exchange.secret)
         if failed is not None:
             raise failed
     if hop.client is None:
-        _note_usage(exchange, target, watch.usage(body))
+        _note_usage(exchange, target, watch.usage(body) if is_json else None)
         exchange.answer(lease.status, body, lease.lines)
-        return
-    lines, answer, usage = write_reply(exchange, hop, body)
-    _note_usage(exchange, target, usage)
-    exchange.answer(lease.status, answer, lines)
+    else:
+        lines, body, usage = write_reply(exchange, hop, body)
+        _note_usage(exchange, target, usage)
+        exchange.answer(lease.status, body, lines)
+    if exchange.operation == "responses":
+        exchange.reply = body
 
 
 async def _collect(exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock) -> None:
@@ -99,7 +103,8 @@ async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, ho
     """Relays at the client's pace; what waits here is bounded by the lease's high-water mark."""
     watch = hop.watch
     assert watch is not None
-    if watch.is_json:
+    is_json = watch.is_json and not _is_plain(exchange, watch)
+    if is_json:
         await _look_at_beginning(exchange, lease, target, clock)
     exchange.start(lease.status, lease.lines, lease.length)
     tail = b""
@@ -110,14 +115,14 @@ async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, ho
             piece = lease.take()
             tail = piece[-_TAIL:] if len(piece) >= _TAIL else (tail + piece)[-_TAIL:]
             if lease.complete:
-                _note_usage(exchange, target, watch.usage_in_tail(tail))
+                _note_usage(exchange, target, watch.usage_in_tail(tail) if is_json else None)
                 exchange.hold(piece)
                 return
             exchange.write(piece)
             lease.resume()
             exchange.wake_at = idle_at = clock.now + idle
         elif lease.complete and not lease.size:
-            _note_usage(exchange, target, watch.usage_in_tail(tail))
+            _note_usage(exchange, target, watch.usage_in_tail(tail) if is_json else None)
             exchange.hold(b"")
             return
         elif lease.failure is not None and not lease.size:
@@ -125,6 +130,12 @@ async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, ho
         else:
             await exchange.flow.park()
             _check(exchange, target, clock, idle_at)
+
+
+def _is_plain(exchange: Exchange, watch: Watch) -> bool:
+    """Whether this call's reply is something else than the JSON object that others of its operation get: then nothing
+    that stands in it is the vendor's word."""
+    return watch.is_plain is not None and exchange.call is not None and watch.is_plain(exchange.call)
 
 
 async def _look_at_beginning(exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock) -> None:
@@ -224,6 +235,8 @@ class _Stream:
         if not exchange.has_started:
             self._start()
         exchange.hold(self._held + codec.last)
+        if exchange.operation == "responses":
+            exchange.reply = codec.last
 
     async def _wait(self, target: TargetRoute) -> None:
         exchange, lease, codec, clock = self._exchange, self._lease, self._codec, self._clock

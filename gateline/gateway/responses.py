@@ -6,13 +6,12 @@ The store is files, so every step runs on a thread; only calls that need it take
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from gateline.formats.responses.continued import Continued, continued, for_vendor
+from gateline.formats.responses.continued import continued, for_vendor
 from gateline.formats.responses.read_request import refuse_unsupported
 from gateline.formats.responses.stored import (
     deleted,
@@ -24,34 +23,24 @@ from gateline.formats.responses.stored import (
     whole_of,
 )
 from gateline.gateway.exchange import Exchange
+from gateline.gateway.plan import Ways
+from gateline.gateway.recalled import Recalled
+from gateline.gateway.thread import in_thread
 from gateline.model.call import Call
 from gateline.model.errors import BadRequest, MethodNotAllowed, NotFound
 from gateline.store.responses import Record, ResponseStore
 
-T = TypeVar("T")
-
 _ASKED = re.compile(r"([A-Za-z0-9_.:-]{1,256})(?:/(cancel|input_items))?")
-
-
-class InThread(Protocol):
-    """Runs `work` on a thread while the exchange waits; raises what it raises."""
-
-    def __call__(self, exchange: Exchange, work: Callable[[], T], /) -> Awaitable[T]: ...
-
-
-class Recalled(msgspec.Struct):
-    """A call that goes on from a response. `own` is the call as its client sent it: `provider`, which holds the
-    response, understands it. Every other target gets `call`, which has all earlier turns in its input. Empty: no vendor
-    holds the response."""
-
-    provider: str
-    own: Call
-    call: Continued
 
 
 def passing(call: Call, recalled: Recalled | None, provider: str) -> Call:
     """The call as it may pass to `provider`, which speaks this format: see `for_vendor`."""
     return for_vendor(recalled.own if recalled is not None and recalled.provider == provider else call)
+
+
+def preferring(ways: Ways, provider: str) -> Ways:
+    """The same ways, those to `provider` first: it has the earlier turns already."""
+    return sorted(ways, key=lambda way: way[0].provider.name != provider)
 
 
 class Responses:
@@ -61,12 +50,16 @@ class Responses:
         self._store = store
         self._now = now
 
-    async def recall(self, exchange: Exchange, in_thread: InThread, tenant: str, call: Call) -> Recalled | None:
-        """What `call` goes on from; None when from nothing. Raises BadRequest, also for what no call may ask."""
+    async def recall(self, exchange: Exchange) -> None:
+        """Puts what the call goes on from into it. Raises BadRequest, also for what no call may ask."""
+        call = exchange.call
+        assert call is not None
         refuse_unsupported(call)
         previous = previous_of(call)
         if not previous:
-            return None
+            return
+        assert exchange.key is not None
+        tenant = exchange.key.tenant
         recalled = await in_thread(exchange, lambda: self._recalled(tenant, call, previous))
         if recalled is None:
             raise BadRequest(
@@ -74,7 +67,9 @@ class Responses:
                 param="previous_response_id",
                 code="previous_response_not_found",
             )
-        return recalled
+        exchange.recalled = recalled
+        exchange.call = recalled.call
+        exchange.body = recalled.call.body
 
     def _recalled(self, tenant: str, call: Call, previous: str) -> Recalled | None:
         records = self._store.chain(tenant, previous)
@@ -86,13 +81,19 @@ class Responses:
             earlier += record.input + (kept.output if kept is not None else [])
         return Recalled(records[-1].provider, call, continued(call, earlier))
 
-    async def keep(
-        self, exchange: Exchange, in_thread: InThread, tenant: str, call: Call, body: bytes, provider: str
-    ) -> bool:
-        """Keeps the response in `body`, a whole reply or the end of a stream (`Codec.last`). `call` is the client's
-        own; `provider` is empty unless the reply passed untouched. False: it was not to be kept, or could not be."""
+    async def keep(self, exchange: Exchange) -> bool:
+        """Keeps the response that the client is about to have, if it is to be kept. False: it was not, or could not be
+        (the disk is full, the response too large), which does no harm to the answer."""
+        call, hop, target, body = exchange.call, exchange.hop, exchange.target, exchange.reply
+        assert call is not None
+        assert hop is not None
+        assert target is not None
+        assert exchange.key is not None
+        if exchange.recalled is not None:
+            call = exchange.recalled.own
         if not is_kept(call):
             return False
+        tenant, provider = exchange.key.tenant, target.provider.name if hop.client is None else ""
         return await in_thread(exchange, lambda: self._store.put(self._record(tenant, call, body, provider)))
 
     def _record(self, tenant: str, call: Call, body: bytes, provider: str) -> Record:
@@ -109,11 +110,14 @@ class Responses:
             msgspec.Raw(response or b"null"),
         )
 
-    async def serve(
-        self, exchange: Exchange, in_thread: InThread, tenant: str, method: bytes, rest: str, query: bytes
-    ) -> bytes:
-        """The body of the answer, with status 200, to a request for `/v1/responses/{rest}`. Raises BadRequest,
-        MethodNotAllowed or NotFound."""
+    async def answer(self, exchange: Exchange) -> None:
+        """Answers a request for `/v1/responses/{rest}`. Raises BadRequest, MethodNotAllowed or NotFound."""
+        request, key = exchange.connection.request, exchange.key
+        assert key is not None
+        rest = exchange.facts.asked.rest
+        exchange.answer(200, await self._answer(exchange, key.tenant, request.method, rest, request.query))
+
+    async def _answer(self, exchange: Exchange, tenant: str, method: bytes, rest: str, query: bytes) -> bytes:
         match = _ASKED.fullmatch(rest)
         if match is None:
             raise NotFound("No such path: a response is at /v1/responses/{id}, its input at .../input_items.")

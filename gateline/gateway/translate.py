@@ -69,6 +69,8 @@ async def write_call_apart(exchange: Exchange, hop: Hop, peeker: PeekLink, clock
     here would hold up every other call. Without that process it is done here. Raises as `write_call` does, and
     Unavailable."""
     asked, body = exchange.facts.asked, exchange.connection.body
+    if exchange.recalled is not None:
+        body = b""  # what the client sent is not all of it
     if not spool_is_available or (exchange.apart is not None and exchange.apart[0] is hop):
         return
     if not isinstance(body, Spool):

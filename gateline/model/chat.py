@@ -152,7 +152,8 @@ class Thinking(msgspec.Struct, kw_only=True):
 class Chat(msgspec.Struct, kw_only=True):
     """One call. None and empty mean that the client did not say. `max_tokens` counts reasoning and answer together.
 
-    `unmapped` are the client's own names of fields (dotted) that have no place here: no other format gets them.
+    `unmapped` are the client's own names of fields (dotted) that have no place here: no other format gets them. `echo`
+    is what the answer repeats of the call beyond the fields here, by the client's own names.
     """
 
     model: str
@@ -184,6 +185,7 @@ class Chat(msgspec.Struct, kw_only=True):
     service_tier: str = ""
     cache_key: str = ""
     store: bool | None = None
+    echo: dict[str, str] = {}
     unmapped: list[str] = []
 
 

@@ -96,6 +96,9 @@ def test_garbage_is_refused(data: bytes) -> None:
     ("body", "fault"),
     [
         (b"data: 1\n\n", "stream without [DONE]"),
+        (b"event: ping\ndata: {}\n\n", "stream without message_stop"),
+        (b'event: ping\ndata: {}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n', None),
+        (b'event: error\ndata: {"type":"error"}\n\n', "error event"),
         (b'data: 1\n\ndata: {"error":{"message":"x"}}\n\n', "error event"),
         (b"data: [DONE]\n\n", None),
         (b'data: {"a":"data: [DONE]"}\n\n', "stream without [DONE]"),

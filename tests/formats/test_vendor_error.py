@@ -27,7 +27,7 @@ def test_an_upstreams_error_is_explained() -> None:
         (b'{"error":"model not loaded"}', "model not loaded"),
         (b'{"message":"bad","code":40013}', "bad"),
         (b'{"detail":"Not Found"}', "Not Found"),
-        (b'{"error":{"message":["x"],"code":true}}', "the upstream answered 500"),
+        (b'{"error":{"message":[1],"code":true}}', "the upstream answered 500"),
         (b'{"error":null}', "the upstream answered 500"),
         (b"<html>nginx</html>", "the upstream answered 500"),
         (b"", "the upstream answered 500"),

@@ -20,6 +20,7 @@ from gateline.gateway.keytable import KeyTable
 from gateline.gateway.pipeline import Pipeline
 from gateline.gateway.read import Read
 from gateline.gateway.record import Recorder
+from gateline.gateway.responses import Responses
 from gateline.gateway.router import Upstreams
 from gateline.gateway.tally import Tallies
 from gateline.gateway.tokens import TokenTable
@@ -39,6 +40,7 @@ from gateline.store.datadir import DataDir
 from gateline.store.inflight import InFlight
 from gateline.store.journal import JournalFull
 from gateline.store.limits import Limits
+from gateline.store.responses import ResponseStore
 from tests.net.transport import FakeTransport
 
 TOKEN = "sk-gl-" + "a" * 43
@@ -162,6 +164,7 @@ class Gate:
             Read(NoPeeker()),  # type: ignore[arg-type]
             Attempts(self.slots, clock, NoPeeker()),  # type: ignore[arg-type]
             Recorder(self.journal, self.slots, cells, self.tallies, clock, self._notice),  # type: ignore[arg-type]
+            Responses(ResponseStore(data_dir.responses), lambda: 1_000.0),
             lambda _, error: self.defects.append(error),
         )
         router = self.upstreams.build(configuration, None)

@@ -4,7 +4,8 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
 import pytest
 from msgspec import Raw
@@ -12,10 +13,12 @@ from openai.types.responses.response_item import ResponseItem
 from pydantic import TypeAdapter
 
 from gateline.formats.call import read_call
-from gateline.formats.responses.sides import SERVER, WATCH
+from gateline.formats.responses.sides import CLIENT, SERVER, WATCH
 from gateline.formats.responses.writer import ResponseWriter
+from gateline.gateway import responses
 from gateline.gateway.exchange import Exchange
-from gateline.gateway.responses import Recalled, Responses, passing
+from gateline.gateway.recalled import Recalled
+from gateline.gateway.responses import Responses, passing
 from gateline.model.call import Call
 from gateline.model.chat import Chat, Choice, Part, Reasoning, Seal, Text, ToolUse
 from gateline.model.chatreply import Began, ChatReply, Finished, TextDelta
@@ -23,12 +26,22 @@ from gateline.model.errors import BadRequest, GatewayError, MethodNotAllowed, No
 from gateline.store.responses import ResponseStore
 
 T = TypeVar("T")
-EXCHANGE = cast("Exchange", None)  # the stage hands it to whoever waits, and looks into it no more than that
 _ITEMS: TypeAdapter[Any] = TypeAdapter(ResponseItem)
 
 
-async def in_thread(_: Exchange, work: Callable[[], T]) -> T:
-    return await asyncio.to_thread(work)
+@pytest.fixture(autouse=True)
+def _no_flow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's flow waits for the thread here."""
+
+    async def in_thread(_: Exchange, work: Callable[[], T]) -> T:
+        return await asyncio.to_thread(work)
+
+    monkeypatch.setattr(responses, "in_thread", in_thread)
+
+
+def exchange(tenant: str, **fields: Any) -> Any:
+    """What the stage looks at of one."""
+    return SimpleNamespace(key=SimpleNamespace(tenant=tenant), recalled=None, **fields)
 
 
 @pytest.fixture
@@ -46,15 +59,31 @@ def reply(*parts: Part, identifier: str = "resp_1") -> bytes:
 
 
 def keep(stage: Responses, asked: Call, body: bytes, *, tenant: str = "acme", provider: str = "") -> bool:
-    return asyncio.run(stage.keep(EXCHANGE, in_thread, tenant, asked, body, provider))
+    target = SimpleNamespace(provider=SimpleNamespace(name=provider))
+    hop = SimpleNamespace(client=None if provider else CLIENT)
+    return asyncio.run(stage.keep(exchange(tenant, call=asked, hop=hop, target=target, reply=body)))
 
 
 def recall(stage: Responses, asked: Call, tenant: str = "acme") -> Recalled | None:
-    return asyncio.run(stage.recall(EXCHANGE, in_thread, tenant, asked))
+    asking = exchange(tenant, call=asked, body=b"")
+    asyncio.run(stage.recall(asking))
+    recalled: Recalled | None = asking.recalled
+    assert recalled is None or (asking.call, asking.body) == (recalled.call, recalled.call.body)
+    return recalled
 
 
 def serve(stage: Responses, method: bytes, rest: str, query: bytes = b"", *, tenant: str = "acme") -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(asyncio.run(stage.serve(EXCHANGE, in_thread, tenant, method, rest, query)))
+    answers: list[tuple[int, bytes]] = []
+    asking = exchange(
+        tenant,
+        connection=SimpleNamespace(request=SimpleNamespace(method=method, query=query)),
+        facts=SimpleNamespace(asked=SimpleNamespace(rest=rest)),
+        answer=lambda status, body: answers.append((status, body)),
+    )
+    asyncio.run(stage.answer(asking))
+    ((status, body),) = answers
+    assert status == 200
+    found: dict[str, Any] = json.loads(body)
     return found
 
 
@@ -93,6 +122,7 @@ def test_the_response_of_a_stream_is_in_its_last_event(stage: Responses) -> None
 def test_nothing_is_kept_that_is_not_wanted_or_is_no_response(stage: Responses) -> None:
     """`store: false` is the client's word; a body without an id has nothing to be found by."""
     assert not keep(stage, call(input="hi", store=False), reply(Text(text="Hi")))
+    assert not keep(stage, call(input="hi"), b"data: " + b"x" * 34_000_000)
     for body in (b"", b"{}", b'{"id":5}', b"data: [DONE]\n\n", b"data: {}\n\n", b"<html>", b'{"id":"../x"}'):
         assert not keep(stage, call(input="hi"), body)
     with pytest.raises(NotFound):

@@ -10,7 +10,7 @@ from msgspec import Raw
 from gateline.formats.responses.continued import input_items
 from gateline.formats.responses.reader import MAX_EVENT
 from gateline.model.call import Call
-from gateline.model.errors import BadRequest
+from gateline.model.errors import BadRequest, UpstreamBroken
 from gateline.wire.sse import EventSplitter, event_data
 
 _MOST_ITEMS = 100  # of one page
@@ -66,11 +66,11 @@ def whole_of(body: bytes) -> bytes:
     """The response in a reply: the reply itself, or what the last event of its stream holds; empty when none."""
     if body.lstrip()[:1] == b"{":
         return body
-    found = EventSplitter(MAX_EVENT).feed(body)
-    data = event_data(found[-1]) if found else None
     try:
+        found = EventSplitter(MAX_EVENT).feed(body)
+        data = event_data(found[-1]) if found else None
         return bytes(_decode_last(data).response) if data is not None else b""
-    except _UNREAD:
+    except (*_UNREAD, UpstreamBroken):
         return b""
 
 

@@ -76,6 +76,15 @@ class InputWriter:
         self._refuses = dialect.refuses
         self._content: list[Any] = []
 
+    def instructions(self, turn: Turn) -> str | None:
+        """What a chat's first turn says to the model, if that is what it is; None leaves it to `write`."""
+        texts = [part for part in turn.parts if isinstance(part, Text)]
+        if turn.role != "system" or turn.name or len(texts) != len(turn.parts):
+            return None
+        for text in texts:
+            self._note_text(text)
+        return "\n\n".join([text.text for text in texts]) or None
+
     def write(self, turn: Turn) -> None:
         if turn.name:
             self._drop("name")

@@ -91,15 +91,12 @@ def write_chat(chat: Chat, model: str, dialect: Dialect) -> Written:
     refused = dialect.refuses
     carried = {name: field for name, field in CLIENT_NAMES.items() if name not in refused} if refused else CLIENT_NAMES
     dropped = left_out(chat, carried)
-    turns = chat.turns
-    instructions: str | None = None
-    if turns and turns[0].role == "system" and not turns[0].name:
-        instructions = "\n\n".join([part.text for part in turns[0].parts if hasattr(part, "text")])
-        turns = turns[1:]
     writer = InputWriter(dialect)
-    for turn in turns:
+    turns = chat.turns
+    instructions = writer.instructions(turns[0]) if turns else None
+    for turn in turns if instructions is None else turns[1:]:
         writer.write(turn)
-    body = _Body(model, writer.items, bool(chat.store) and "store" in carried, instructions or None, chat.stream)
+    body = _Body(model, writer.items, bool(chat.store) and "store" in carried, instructions, chat.stream)
     _write_tools(chat, body, carried)
     _write_output(chat, body, dialect, carried)
     thinking = chat.thinking if "thinking" in carried else None

@@ -270,6 +270,16 @@ def test_a_seal_goes_to_its_maker_alone(dialect: Dialect, model: str, more: dict
     assert set(told) == dropped
 
 
+def test_a_call_of_tools_has_reasoning_where_the_vendor_wants_it_back() -> None:
+    """DeepSeek and Moonshot refuse such a turn without any, whichever model made it: a blank stands for none."""
+    call = Turn(role="assistant", parts=[ToolUse(id="a", name="f", arguments="{}")])
+    body, _ = written(plain(turns=[call]), Dialect(replays_reasoning=True), "deepseek")
+    assert body["messages"] == [message(None, "assistant", tool_calls=[CALL], reasoning_content=" ")]
+    said = Turn(role="assistant", parts=[Text(text="hi")])
+    body, _ = written(plain(turns=[said]), Dialect(replays_reasoning=True), "deepseek")
+    assert body["messages"] == [message("hi", "assistant")]
+
+
 def test_an_answer_of_reasoning_alone_is_left_out() -> None:
     """A message that would be empty is none."""
     chat = plain(

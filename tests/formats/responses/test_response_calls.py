@@ -478,6 +478,16 @@ def test_marks_and_sources_of_others_are_told() -> None:
     assert sent(chat)[1] == ["name", "cache", "citations"]
 
 
+def test_what_the_system_says_first_are_the_instructions() -> None:
+    """In one text; a mark on it is told. What the system says later stays where it is."""
+    first = Turn(role="system", parts=[Text(text="a", cache="5m"), Text(text="b")])
+    body, dropped = sent(talk(first, user(), Turn(role="system", parts=[Text(text="c")])))
+    assert body["instructions"] == "a\n\nb"
+    assert [item["role"] for item in body["input"]] == ["user", "system"]
+    assert dropped == ["cache"]
+    assert "instructions" not in sent(talk(Turn(role="system", parts=[Text(text="")]), user()))[0]
+
+
 # --- reasoning state over two turns ---
 
 
