@@ -22,7 +22,7 @@ from typer.models import ArgumentInfo
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from docs import meanings
+from docs import meanings, vendors
 from gateline.cli.main import app
 from gateline.control.config import Config
 from gateline.control.metrics import ColumnsCollector
@@ -43,6 +43,7 @@ def pages() -> dict[str, str]:
     """File name → content."""
     return {
         "configuration.md": _configuration(),
+        "providers.md": _providers(),
         "errors.md": _errors(),
         "ledger.md": _ledger(),
         "metrics.md": _metrics(),
@@ -84,6 +85,8 @@ def _configuration() -> str:
         "force; a good one takes over between requests, `logging` included. `server.host`, `port`, `workers`, "
         "`admin_*`, `drain_delay` and `grace` take effect at the next start, and so does turning TLS on or off; a "
         "changed certificate does not wait. A reload that changes such a field names it: `restart_needed`.\n"
+        "- `models: auto` serves the whole list of every provider, each model as `provider/model`: see "
+        "[models and prices](../how-to/models-and-prices.md).\n"
         "- `models` are those of every tenant: a key's `--tenant` parts keys, limits and records, not models. Which "
         "models a key may use is said with `--models`.",
         _table(("field", "default", "bounds", "meaning"), rows),
@@ -171,6 +174,22 @@ def _number(value: Any) -> str:
     return "" if value is None else f"{value:,}" if isinstance(value, int | Decimal) else f"{value:g}"
 
 
+# --- providers -------------------------------------------------------------------------------------------------------
+
+
+def _providers() -> str:
+    return _page(
+        "Providers",
+        "A `kind` is one vendor: where it lives, what it speaks, with which credential, and what it does otherwise than the "
+        "format it speaks says. A call of an operation that the vendor speaks passes as it is; any other is translated "
+        "into the first of its kind, and what the vendor is known to refuse is left out and told in "
+        "`x-gateline-dropped`. `gateline providers list` prints this table, `gateline providers add KIND` writes the "
+        "configuration. What is not here and speaks OpenAI's format is `openai-compatible`: see "
+        "[adding a vendor](../how-to/add-a-vendor.md).",
+        _table(vendors.HEADS, vendors.rows()),
+    )
+
+
 # --- errors ----------------------------------------------------------------------------------------------------------
 
 
@@ -228,7 +247,7 @@ def _ledger() -> str:
         "Times are UTC nanoseconds since the epoch, durations nanoseconds, money integer nano-dollars (1e-9 USD).",
         _table(("field", "type", "meaning"), rows),
         "`records` is a view: it puts together what the importer keeps apart ([0014](../decisions/0014-calls-kinds-and-"
-        "callers.md)). In it `usage` is four columns (`input_tokens`, ...), NULL when unknown, and `attempts` is JSON. "
+        "callers.md)). In it `usage` is a column a count (`input_tokens`, ...), NULL when unknown, and `attempts` is JSON. "
         "A record is quickest found by its `id`.",
         "`gateline usage [--since 1h] [--by model|key|tenant] [--json]` prints totals. Where *unpriced* or *unmetered* "
         "is above zero, the sums beside it are lower bounds: unknown is never counted as zero.",

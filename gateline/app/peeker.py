@@ -20,6 +20,7 @@ import msgspec
 
 from gateline.formats.call import read_call
 from gateline.formats.dialect import Dialect
+from gateline.formats.form import read_form
 from gateline.formats.packed import pack
 from gateline.formats.table import CLIENTS, SERVERS
 from gateline.model.call import Operation
@@ -58,8 +59,12 @@ def address_of(view: object) -> int:
 def look(question: Peek, pages: mmap.mmap) -> Peeked | Unreadable:
     """The answer to one question."""
     body = memoryview(pages)[: question.size]
+    operation = cast("Operation", question.operation)
     try:
-        call = read_call(body, cast("Operation", question.operation), question.model, question.stream)
+        if question.form:
+            call = read_form(body, question.form, operation)
+        else:
+            call = read_call(body, operation, question.model, question.stream)
     except BadRequest as error:
         return Unreadable(question.id, str(error), error.param, error.reason)
     if len(call.fields) > _FIELDS or sum(map(len, call.fields)) > _NAMES:
@@ -74,6 +79,7 @@ def look(question: Peek, pages: mmap.mmap) -> Peeked | Unreadable:
         call.user,
         call.max_tokens,
         [(name, start, start + length) for name, start, length in spans],
+        call.form,
     )
 
 

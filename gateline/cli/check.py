@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+_SHOWN = 10  # names of models without a price
+
 
 def check(file: Annotated[Path, typer.Argument(help="The configuration, usually gateline.yaml.")]) -> None:
     """Check a configuration file: each mistake with its line and field; exit 1 if there is any."""
@@ -29,8 +31,14 @@ def check(file: Annotated[Path, typer.Argument(help="The configuration, usually 
     engines = engines_of(snapshot)
     said = [_count(len(config.providers), "provider"), _count(len(models), "model")]
     said += [f"local engines {', '.join(engines)}"] if engines else []
-    said += [f"no known price for {', '.join(unpriced)}"] if unpriced else []
+    said += [f"no known price for {_some(unpriced)}"] if unpriced else []
     print(f"{file}: good: {'; '.join(said)}")
+
+
+def _some(names: list[str]) -> str:
+    """A whole list served by `models: auto` may have many."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _count(number: int, noun: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gateline.cli import bench, check, fake, keys, models, serve, usage
+from gateline.cli import bench, check, fake, keys, models, providers, serve, usage
 
 app = typer.Typer(
     name="gateline",
@@ -39,5 +39,6 @@ app.add_typer(keys.app, name="keys")
 app.command("check")(check.check)
 app.command("usage")(usage.usage)
 app.command("models")(models.models)
+app.add_typer(providers.app, name="providers")
 app.command("fake")(fake.fake)
 app.command("bench")(bench.bench)

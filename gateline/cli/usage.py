@@ -119,8 +119,8 @@ def _print_table(rows: list[dict[str, Any]], by: str) -> None:
     if not rows:
         print("no calls in that time")
         return
-    counts = ("requests", "errors", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
-    counts += tuple(part for part in _PARTS if any(row[part] for row in rows))
+    counts = ["requests", "errors", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"]
+    counts += [part for part in _PARTS if any(row[part] for row in rows)]
     heads = (count.removesuffix("_tokens").replace("_", " ") for count in counts)
     table = Table(Column(by, no_wrap=True, min_width=_ID_WIDTH if by == "key" else None), *heads, "cost")
     for column in table.columns[1:]:

@@ -157,10 +157,10 @@ def _automatic(config: Config, rows: RowRegistry, created: int, lists: Lists, pr
 
 
 def _card(config: Config, target: TargetSection) -> Card | None:
-    from gateline.control.catalogue.entries import card_of
+    from gateline.control.catalogue.entries import LOCAL, card_of
 
     section = config.providers.get(target.provider)
-    return None if section is None else card_of(section.kind, target.model)
+    return LOCAL.get(target.model) if section is None else card_of(section.kind, target.model)
 
 
 def _target(

@@ -79,6 +79,13 @@ def _name(value: str) -> str:
     return value
 
 
+def _host_part(value: str) -> str:
+    """The same where it stands in a host's name: a colon would begin a port there."""
+    if value and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", value) is None:
+        raise ValueError("must be letters, digits, dots, hyphens or underscores, at most 128")
+    return value
+
+
 def _role_arn(value: str) -> str:
     if value and re.fullmatch(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]{1,512}", value) is None:
         raise ValueError("must be the ARN of a role, such as arn:aws:iam::123456789012:role/name")
@@ -153,6 +160,7 @@ def _origin(value: str) -> str:
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 CredentialsText = Annotated[SecretStr, BeforeValidator(_credentials_text)]
 Name = Annotated[str, BeforeValidator(lambda value: _name(value) if isinstance(value, str) else value)]
+HostPart = Annotated[str, BeforeValidator(lambda value: _host_part(value) if isinstance(value, str) else value)]
 ProfileName = Annotated[str, Field(max_length=200)]
 RoleArn = Annotated[str, BeforeValidator(lambda value: _role_arn(value) if isinstance(value, str) else value)]
 BaseUrl = Annotated[str, BeforeValidator(lambda value: _base_url(value) if isinstance(value, str) else value)]
@@ -213,11 +221,13 @@ class ProviderSection(Section):
     base_url: BaseUrl | None = None
     api_key: Secret = SecretStr("")
     api_keys: Annotated[tuple[Secret, ...], Field(max_length=100)] = ()
+    account: HostPart = ""
     api_version: Name = ""
-    location: Name = ""
+    location: HostPart = ""
     project: Name = ""
     project_id: Name = ""
-    region: Name = ""
+    region: HostPart = ""
+    workspace: HostPart = ""
     tenant_id: Name = ""
     client_id: Name = ""
     client_secret: Secret = SecretStr("")

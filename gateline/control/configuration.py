@@ -69,8 +69,8 @@ class Configuration:
         return fresh.snapshot
 
     def is_unedited(self) -> bool:
-        """Whether the file is still the one that was read last. Blocks."""
-        return content_of(self._path) == self._content
+        """Whether the file is still the one in force. Blocks."""
+        return self._path is None or content_of(self._path) == self._content
 
     @property
     def is_pending(self) -> bool:
@@ -88,6 +88,7 @@ class Configuration:
     def revert(self) -> None:
         """A worker cannot run it: the last one that was kept is in force again, where there is one."""
         self._pending = None
+        self._content = b""  # nobody runs what the file says
         self.snapshot = self._good or self.snapshot
 
     @property

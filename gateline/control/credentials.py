@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Mistaken = tuple[str, str]
 
-OPTIONS = ("api_version", "location", "project", "project_id", "region")
+OPTIONS = ("account", "api_version", "location", "project", "project_id", "region", "workspace")
 _FIELDS: dict[Issuer, tuple[str, ...]] = {
     "": (),
     "aws": ("access_key_id", "secret_access_key", "session_token", "profile", "role_arn"),
@@ -78,9 +78,10 @@ def _entra_scope(host: str) -> str:
 def credential_mistakes(section: ProviderSection, row: Row) -> Iterator[Mistaken]:
     """What is missing, what excludes what, what the vendor has no use for: by field, with what to do."""
     kind = section.kind
-    missing = [name for name in row.options if not getattr(section, name, "")]
+    needed = [name for name in row.options if not _is_in_address(section, row, name)]
+    missing = [name for name in needed if not getattr(section, name, "")]
     if missing:
-        yield missing[0], f"is missing: kind {kind} needs {' and '.join(row.options)}"
+        yield missing[0], f"is missing: kind {kind} needs {' and '.join(needed)}"
     given = [name for names in _FIELDS.values() for name in names if _is_given(section, name)]
     for name in given:
         if name not in _FIELDS[row.issuer]:
@@ -92,6 +93,12 @@ def credential_mistakes(section: ProviderSection, row: Row) -> Iterator[Mistaken
         yield "api_keys", "has an empty key: remove it"
     elif len(keys_of(section)) < len(section.api_keys) + _is_given(section, "api_key"):
         yield "api_keys", "has a key twice: keep one"
+
+
+def _is_in_address(section: ProviderSection, row: Row, name: str) -> bool:
+    """Whether the option only says where the vendor lives, and the configured address says it already."""
+    elsewhere = row.issuer == "aws" or any(f"{{{name}}}" in path for path in row.paths.values())
+    return section.base_url is not None and f"{{{name}}}" in row.base_url and not elsewhere
 
 
 def _pairs(section: ProviderSection, issuer: Issuer) -> Iterator[Mistaken]:

@@ -68,11 +68,10 @@ def _providers(config: Config) -> Iterator[Found]:
         found = list(credential_mistakes(provider, TABLE[provider.kind]))
         for field, message in found:
             yield ("providers", name, field), "", message
-        if not base_url_of(provider):
-            if any(field in OPTIONS for field, _ in found):
-                continue
+        is_placed = not any(field in OPTIONS for field, _ in found)  # else the address or its paths have a gap
+        if is_placed and not base_url_of(provider):
             yield ("providers", name, "base_url"), "", "is missing: add it, such as https://host/v1"
-        elif message := _unaskable(name, provider):
+        elif is_placed and (message := _unaskable(name, provider)):
             yield ("providers", name, "base_url"), "", message
         if provider.ca_file is not None and (message := ca_fault(provider.ca_file)):
             yield ("providers", name, "ca_file"), "", message

@@ -7,6 +7,7 @@ from gateline.formats.bedrock import sides as bedrock
 from gateline.formats.cohere import sides as cohere
 from gateline.formats.contract import Client, ErrorForm, Server, Watch
 from gateline.formats.gemini import sides as gemini
+from gateline.formats.ollama import sides as ollama
 from gateline.formats.openai.error import write_error as write_openai_error
 from gateline.formats.openai.sides import (
     CHAT_CLIENT,
@@ -40,6 +41,9 @@ SERVERS: dict[Operation, Server] = {
     "gemini.count_tokens": gemini.COUNT_SERVER,
     "embed_content": gemini.EMBED_SERVER,
     "batch_embed_contents": gemini.BATCH_SERVER,
+    "ollama.chat": ollama.CHAT_SERVER,
+    "ollama.generate": ollama.GENERATE_SERVER,
+    "ollama.embed": ollama.EMBED_SERVER,
 }
 
 # What vendors speak, where it can be written from a neutral call.
@@ -57,6 +61,8 @@ CLIENTS: dict[Operation, Client] = {
     "gemini.count_tokens": gemini.COUNT_CLIENT,
     "embed_content": gemini.EMBED_CLIENT,
     "batch_embed_contents": gemini.BATCH_CLIENT,
+    "ollama.chat": ollama.CHAT_CLIENT,
+    "ollama.embed": ollama.EMBED_CLIENT,
 }
 
 # How a reply is followed that passes untouched.
@@ -82,6 +88,9 @@ WATCHES: dict[Operation, Watch] = {
     "gemini.count_tokens": gemini.WHOLE_WATCH,
     "embed_content": gemini.WHOLE_WATCH,
     "batch_embed_contents": gemini.WHOLE_WATCH,
+    "ollama.chat": ollama.STREAM_WATCH,
+    "ollama.generate": ollama.STREAM_WATCH,
+    "ollama.embed": ollama.WHOLE_WATCH,
 }
 
 ERRORS: dict[Family, ErrorForm] = {
@@ -90,4 +99,5 @@ ERRORS: dict[Family, ErrorForm] = {
     "bedrock": bedrock.ERRORS,
     "cohere": cohere.ERRORS,
     "gemini": gemini.ERROR,
+    "ollama": ollama.ERRORS,
 }

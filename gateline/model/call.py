@@ -81,12 +81,20 @@ FAMILIES: dict[Operation, Family] = {
     "passthrough": "openai",
 }
 
+# Operations that may come as a form with files instead of JSON.
+WITH_FILES: frozenset[Operation] = frozenset({"images.edits", "audio.transcriptions", "audio.translations"})
+
+# Of a form's part: its name, where it begins and where its value ends.
+Span = tuple[str, int, int]
+
 
 class Call(msgspec.Struct):
     """One call. `fields` is the body one level deep, in the client's order: values are views into the body's bytes
     (they keep it alive and forbid resizing it), byte for byte as they came; of a repeated key the last value counts.
 
     `include_usage`: the client asked for usage in its stream. `max_tokens` is the client's bound on output tokens.
+    `form` is set when the body is a form: the places of its first part and of its model, in that order, which may be
+    one. `fields` are then the text fields that are decided on, as they stand there.
     """
 
     operation: Operation
@@ -96,3 +104,4 @@ class Call(msgspec.Struct):
     include_usage: bool = False
     user: str | None = None
     max_tokens: int | None = None
+    form: tuple[Span, ...] = ()

@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import msgspec
 
+from gateline.model.call import Span
+
 
 class Peek(msgspec.Struct, array_like=True, tag=1):
     """What is in the `size` bytes behind the descriptor, a body of `operation`? `model` and `stream` are what the
-    request's path says of them."""
+    request's path says of them. `form` is the body's content type where it is a form."""
 
     id: int
     operation: str
     size: int
     model: str = ""
     stream: bool | None = None
+    form: bytes = b""
 
 
 class Peeked(msgspec.Struct, array_like=True, tag=2):
-    """The decided fields, and where each field's value lies: `spans` is (name, start, end) in the client's order."""
+    """The decided fields, and where each field's value lies: `spans` is (name, start, end) in the client's order.
+    `form` as in `Call`."""
 
     id: int
     model: str
@@ -28,7 +32,8 @@ class Peeked(msgspec.Struct, array_like=True, tag=2):
     include_usage: bool
     user: str | None
     max_tokens: int | None
-    spans: list[tuple[str, int, int]]
+    spans: list[Span]
+    form: tuple[Span, ...] = ()
 
 
 class Unreadable(msgspec.Struct, array_like=True, tag=3):

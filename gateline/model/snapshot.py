@@ -15,6 +15,8 @@ from gateline.model.usage import Price
 
 DEFAULT_TENANT = "default"
 
+ModelKind = Literal["chat", "embeddings", "rerank", "image", "speech", "transcription", "moderation"]
+
 
 class Provider(msgspec.Struct, frozen=True, omit_defaults=True, cache_hash=True):
     """One upstream account. `kind` is a row of `providers/table.py`. `path` is the base URL's path without a final `/`.
@@ -68,7 +70,7 @@ class Card(msgspec.Struct, frozen=True, array_like=True):
     modalities it is known to take and give; `context_window` and `max_output` are tokens."""
 
     title: str
-    kind: Literal["chat", "embeddings", "rerank", "image", "speech", "transcription", "moderation"]
+    kind: ModelKind
     context_window: int | None = None
     max_output: int | None = None
     input: tuple[str, ...] = ()

@@ -44,6 +44,17 @@ def test_a_good_file_is_summed_up_in_one_line(tmp_path: Path) -> None:
     )
 
 
+def test_a_whole_list_is_summed_up_as_well(tmp_path: Path) -> None:
+    """Of many models without a price some are named, and the others counted."""
+    file = tmp_path / "gateline.yaml"
+    up = "{kind: dashscope, api_key: sk-CANARY}"
+    file.write_text(f"providers: {{up: {up}, on: {up}}}\nmodels: auto\n")
+    said = run(file).stdout
+    assert "good: 2 providers; " in said
+    assert said.count("up/") + said.count("on/") == 10
+    assert said.endswith(" more\n")
+
+
 @pytest.mark.parametrize("name", ["none.yaml", "."])
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, name: str) -> None:
     result = run(tmp_path / name)

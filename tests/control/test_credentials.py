@@ -139,7 +139,17 @@ def test_options_are_what_addresses_are_made_of(tmp_path: Path) -> None:
         ),
         (
             "kind: bedrock, region: evil.example/",
-            ["region: must be letters, digits, dots, hyphens, underscores or colons, at most 128"],
+            ["region: must be letters, digits, dots, hyphens or underscores, at most 128"],
+        ),
+        (
+            "kind: databricks, workspace: 'dbc:80'",
+            ["workspace: must be letters, digits, dots, hyphens or underscores, at most 128"],
+        ),
+        ("kind: cloudflare, api_key: canary", ["account: is missing: kind cloudflare needs account"]),
+        ("kind: bedrock, base_url: https://h.example", ["region: is missing: kind bedrock needs region"]),
+        (
+            "kind: azure, base_url: https://h.example, api_key: canary",
+            ["api_version: is missing: kind azure needs api_version"],
         ),
         ("kind: openai, api_keys: [a, a]", ["api_keys: has a key twice: keep one"]),
         ("kind: openai, api_key: a, api_keys: [a]", ["api_keys: has a key twice: keep one"]),
@@ -155,15 +165,22 @@ def test_every_mistake_says_what_to_do(tmp_path: Path, fields: str, expected: li
     assert sorted(mistakes(tmp_path, fields)) == expected
 
 
-def test_ibms_key_is_exchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ibms_key_is_exchanged(tmp_path: Path) -> None:
     """It is never sent itself, and is one."""
-    monkeypatch.setitem(TABLE, "openai", type(TABLE["openai"])(title="x", issuer="ibm", base_url="https://h/v1"))
-    made = provider(tmp_path, "kind: openai, api_key: canary")
+    made = provider(tmp_path, "kind: watsonx, region: us-south, api_key: canary")
     assert (made.credential, made.keys) == (Ibm("canary"), ())
-    assert mistakes(tmp_path, "kind: openai") == ["api_key: is missing: it is exchanged for tokens"]
-    assert mistakes(tmp_path, "kind: openai, api_key: a, api_keys: [canary]") == [
-        "api_keys: cannot be rotated with kind openai: keep api_key alone"
+    assert made.host == "us-south.ml.cloud.ibm.com"
+    assert mistakes(tmp_path, "kind: watsonx, region: r") == ["api_key: is missing: it is exchanged for tokens"]
+    assert mistakes(tmp_path, "kind: watsonx, region: r, api_key: a, api_keys: [canary]") == [
+        "api_keys: cannot be rotated with kind watsonx: keep api_key alone"
     ]
+
+
+@pytest.mark.parametrize("kind", [kind for kind, row in TABLE.items() if row.options and row.issuer in {"", "ibm"}])
+def test_an_address_of_ones_own_says_what_options_would_have_said(tmp_path: Path, kind: str) -> None:
+    """An account or a workspace that only stands in the vendor's address need not be named beside another address."""
+    made = provider(tmp_path, f"kind: {kind}, base_url: https://proxy.example/v1, api_key: canary")
+    assert (made.host, made.path) == ("proxy.example", "/v1")
 
 
 def test_googles_text_may_come_from_a_variable(tmp_path: Path) -> None:

@@ -15,6 +15,22 @@ from gateline.model.snapshot import Card
 _DATE: Final = re.compile(r"-20\d\d-?\d\d-?\d\d$")
 
 
+# Of the models that come with the program: what its engines do, see docs/how-to/local-models.md.
+LOCAL: Final = {
+    "local-chat": Card(
+        "SmolLM2-135M-Instruct",
+        "chat",
+        8_192,
+        input=("text",),
+        output=("text",),
+        tools=False,
+        json_schema=True,
+        reasoning=False,
+    ),
+    "local-embed": Card("all-MiniLM-L6-v2", "embeddings", input=("text",)),
+}
+
+
 class Entry(Row, frozen=True):
     """A row with everything that is known of its model. `name` is what the vendor calls it in prose."""
 

@@ -20,9 +20,10 @@ LISTS: Final[dict[str, tuple[str, ...]]] = {
     "gemini": ("google",),
     "moonshot": ("moonshotai",),
     "vertex": ("google",),
+    "vertex-anthropic": ("google",),
     "voyage": ("voyageai",),
     "xai": ("x-ai",),
-    "zhipu": ("zai", "zhipuai"),
+    "zhipu": ("zhipuai",),
 }
 
 _COUNTED: Final = {  # the vendors' names of what `model.usage` counts

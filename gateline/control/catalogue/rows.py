@@ -12,13 +12,13 @@ from datetime import date
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 import msgspec
 
 from gateline.control.prices import DatedPrice, price_of
+from gateline.model.snapshot import ModelKind
 
-Kind = Literal["chat", "embeddings", "rerank", "image", "speech", "transcription", "moderation"]
 MODALITIES: Final = ("text", "image", "audio", "video", "file")  # `file`: documents such as PDF
 
 
@@ -28,7 +28,7 @@ class Row(msgspec.Struct, frozen=True):
 
     vendor: str
     id: str
-    kind: Kind
+    kind: ModelKind
     input: tuple[str, ...]
     output: tuple[str, ...]
     tools: bool | None
@@ -57,7 +57,7 @@ def _row(cells: dict[str, str]) -> Row:
     return Row(
         vendor=cells["vendor"],
         id=cells["id"],
-        kind=cast("Kind", cells["kind"]),
+        kind=cast("ModelKind", cells["kind"]),
         input=tuple(cells["input"].split()),
         output=tuple(cells["output"].split()),
         tools=_answer(cells["tools"]),

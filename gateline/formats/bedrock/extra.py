@@ -115,7 +115,7 @@ def read_extra(fields: dict[str, msgspec.Raw], chat: Chat, effort: str | None) -
     field: ThinkingField | None = None
     for name, raw in fields.items():
         place = f"additionalModelRequestFields.{name}"
-        if name == "thinking" or (name == "reasoning_config" and bytes(raw[:1]) == b"{"):
+        if name == "thinking" or (name == "reasoning_config" and bytes(raw)[:1] == b"{"):
             field = _typed(raw, ThinkingField, place)
         elif name in {"reasoning_effort", "reasoning_config"}:
             chat.thinking = Thinking(effort=_typed(raw, Effort, place))

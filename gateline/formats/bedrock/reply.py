@@ -95,7 +95,7 @@ def _part(block: Block) -> Part | None:
     if use is not None:
         if use.type == "server_tool_use":
             return None
-        arguments = "" if use.input == _NO_INPUT else arguments_text(use.input)
+        arguments = "" if bytes(use.input) == _NO_INPUT else arguments_text(use.input)
         return ToolUse(id=use.tool_use_id, name=use.name, arguments=arguments)
     reasoning = block.reasoning_content
     if reasoning is not None and reasoning.redacted_content:

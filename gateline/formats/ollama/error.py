@@ -9,7 +9,6 @@ from gateline.formats.typed import UNREAD
 from gateline.formats.vendor_error import explain, reported_error, writable
 from gateline.model.errors import GatewayError, UpstreamError
 
-ABSENT = Raw(b"")
 _NOTHING = frozenset({b"", b"null", b'""'})
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -34,7 +33,7 @@ def write_stream_error(error: GatewayError, request_id: str = "") -> bytes:
 
 def raise_reported(raw: Raw, secret: str) -> None:
     """Raises UpstreamError for the error in a line or a reply, if there is one."""
-    if raw is ABSENT or bytes(raw) in _NOTHING:
+    if bytes(raw) in _NOTHING:
         return
     try:
         found = _decode(raw)

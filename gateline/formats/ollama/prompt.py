@@ -57,9 +57,7 @@ class Prompt:
             self.dropped["cache"] = None
         text, images = self._content(part.parts, "tool_media")
         name = part.name or self._names.get(part.id, "")
-        self.messages.append(
-            WrittenMessage("tool", text, images=images or None, tool_name=name, tool_call_id=part.id)
-        )
+        self.messages.append(WrittenMessage("tool", text, images=images or None, tool_name=name, tool_call_id=part.id))
 
     def _answer(self, parts: Sequence[Part]) -> None:
         said: list[str] = []

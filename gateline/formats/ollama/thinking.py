@@ -1,8 +1,8 @@
 """How much to reason: Ollama's `think` (docs.ollama.com/capabilities/thinking).
 
-It is true or false, or a level for the models that know levels (gpt-oss; older servers answer a level for any other with 400).
-A model that cannot think answers `true` with 400 too, whereas one that can thinks unless told otherwise: so a wish to
-think goes without saying.
+It is true or false, or a level for the models that know levels (gpt-oss; older servers answer a level for any other
+with 400). For a model that cannot think, `true` is answered with 400 too, whereas one that can thinks unless told
+otherwise: so a wish to think goes without saying.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def read_thinking(think: bool | str | None) -> Thinking | None:
     level = _LEVELS.get(think)
     if level is None:
         raise BadRequest(
-            f"invalid value for `think`: {think[:64]!a} is neither a boolean nor a level such as 'low', 'medium', 'high'",
+            f"invalid value for `think`: {think[:64]!a} is no boolean, and no level such as 'low' or 'high'",
             param="think",
             code="invalid_value",
         )

@@ -45,7 +45,7 @@ def _unblob(value: Any) -> Any:
 
 
 def check(value: dict[str, Any], name: str) -> None:
-    """Fails unless `value` is all that the service's model asks for, of the right types, and nothing it does not know."""
+    """Fails unless `value` has all that the service's model asks for, of the right types, and nothing else."""
     report = botocore.validate.ParamValidator().validate(_unblob(value), shape(name))
     assert not report.has_errors(), report.generate_report()
     _check_unions(value, shape(name))
@@ -70,7 +70,7 @@ def write(asked: Chat, model: str = CLAUDE) -> tuple[dict[str, Any], list[str]]:
 
 
 def read(body: dict[str, Any], *, stream: bool = False) -> Chat:
-    raw = json.dumps(body).encode()
+    raw = json.dumps(body, separators=(",", ":")).encode()
     call = Call("converse", "m", dict.fromkeys(body), stream)  # type: ignore[arg-type]
     found: Chat = SERVERS["converse"].read(call, raw)
     return found

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from gateline.model.usage import Usage
 from gateline.store import migrations
 from gateline.store.migrations import HEAD, is_current, migrate
 from gateline.store.sql import keys, records
@@ -59,3 +63,43 @@ def test_two_processes_may_migrate_at_once(tmp_path: Path) -> None:
     both = [subprocess.Popen([sys.executable, "-c", PROGRAM, str(database)]) for _ in range(2)]
     assert [process.wait(60) for process in both] == [0, 0]
     assert is_current(database)
+
+
+def test_records_of_an_older_schema_stay_and_are_read_whole(tmp_path: Path) -> None:
+    """A database of the first schema is brought up to date: its records keep their counts, and parts of usage that
+    nobody counted then are unknown there."""
+    database = tmp_path / "gateline.db"
+    _migrate_to(database, "0001")
+    engine = connect(database)
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO kinds VALUES (1, 1, 'chat', 'm', 'up/m', 200, '', 0, 0, 'provider')"
+            )
+            connection.exec_driver_sql("INSERT INTO callers VALUES (1, 'default', 'key_1')")
+            connection.exec_driver_sql(
+                "INSERT INTO calls VALUES (1, 'old', 1, 1, 1, 2, 3, 4, NULL, 1, 2, 10, 20, 3, 4, 5, 6, 7, 0, 0, 0, 0)"
+            )
+        migrate(database)
+        assert is_current(database)
+        with engine.connect() as connection:
+            row = connection.exec_driver_sql("SELECT * FROM records WHERE id = 'old'").mappings().one()
+        assert (row["input_tokens"], row["cached_tokens"], row["cost"]) == (10, 3, 5)
+        assert row["cache_write_tokens"] is None
+        (attempt,) = json.loads(row["attempts"])
+        assert attempt["usage"] == msgspec.structs.asdict(Usage(10, 20, 3, 4))
+    finally:
+        engine.dispose()
+
+
+def _migrate_to(database: Path, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    engine = connect(database)
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+    finally:
+        engine.dispose()

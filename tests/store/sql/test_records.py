@@ -33,7 +33,10 @@ FULL = Record(
     12,
     13,
     14,
-    [Attempt("up/model", 500, "broken", 21, 22), Attempt("up/b", 200, "", 31, 32, Usage(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), "provider", 5)],
+    [
+        Attempt("up/model", 500, "broken", 21, 22),
+        Attempt("up/b", 200, "", 31, 32, Usage(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), "provider", 5),
+    ],
     Usage(41, 42, 43, 44, 45, 46, 47, 48, 49, 410, 411),
     "provider",
     51,
