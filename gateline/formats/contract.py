@@ -60,8 +60,8 @@ class Reader(Protocol):
     def feed(self, data: bytes) -> list[Delta]:
         """The deltas of the events that `data` completes; those ahead of an error come with it."""
 
-    def end(self) -> None:
-        """The vendor's bytes have ended: sets `done` or `error`."""
+    def end(self) -> list[Delta] | None:
+        """The vendor's bytes have ended: sets `done` or `error`. Returns what only the end makes known, if anything."""
 
 
 class Writer(Protocol):

@@ -15,7 +15,8 @@ class Dialect(msgspec.Struct, frozen=True):
     stream_options: it takes the field. thinking: how it is asked to reason, if it can be: by `reasoning_effort`
     (OpenAI), `reasoning` (OpenRouter), `thinking` (Z.ai, Moonshot, Volcengine) or `enable_thinking` (Qwen).
     schema: it takes `json_schema`; else a JSON object is asked for. replays_reasoning: it wants its `reasoning_content`
-    back in later turns. anthropic_version: stands in the body where Anthropic's models are hosted by others.
+    back in later turns. ends_without_done: its streams just close behind their usage. anthropic_version: stands in the
+    body where Anthropic's models are hosted by others.
     seals: where it takes seals back: `reasoning_details` (OpenRouter: those of the model's maker, which its name begins
     with) or `extra_content` of tool calls (Google's endpoint). cache_control: content parts may hold it.
     rerank: whose shape it ranks in (Voyage bounds results by `top_k`).
@@ -29,6 +30,7 @@ class Dialect(msgspec.Struct, frozen=True):
     schema: bool = True
     replays_reasoning: bool = False
     anthropic_version: str = ""
+    ends_without_done: bool = False
     refuses: frozenset[str] = frozenset()
     seals: Literal["", "reasoning_details", "extra_content"] = ""
     cache_control: bool = False

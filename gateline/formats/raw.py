@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from gateline.formats.contract import Codec, Watch
+from gateline.formats.mask import Mask
 from gateline.model.call import Call
 from gateline.model.errors import GatewayError, UpstreamError
 from gateline.model.usage import Usage
 
 
 class RawCodec:
-    """See `contract.Codec`. A stream without a known end is whole when its framing says so."""
+    """See `contract.Codec`. A stream without a known end is whole when its framing says so. `secret` is covered."""
 
-    __slots__ = ("done", "error", "last", "usage", "visible")
+    __slots__ = ("_mask", "done", "error", "last", "usage", "visible")
 
-    def __init__(self) -> None:
+    def __init__(self, secret: str) -> None:
+        self._mask = Mask(secret)
         self.visible = False
         self.done = False
         self.last = b""
@@ -22,10 +24,11 @@ class RawCodec:
 
     def feed(self, data: bytes) -> bytes:
         self.visible = True
-        return data
+        return self._mask.feed(data)
 
     def end(self) -> None:
         self.done = True
+        self.last = self._mask.rest()
 
     def fail(self, error: GatewayError, request_id: str) -> bytes:
         """Nothing can be said in a format that nobody knows: the connection is cut instead."""
@@ -33,7 +36,7 @@ class RawCodec:
 
 
 def _codec(call: Call | None, secret: str) -> Codec:
-    return RawCodec()
+    return RawCodec(secret)
 
 
 def _unknown(body: bytes) -> Usage | None:

@@ -39,11 +39,13 @@ class Translation:
     def end(self) -> None:
         if self.done or self.error is not None:
             return
-        self._reader.end()
+        deltas = self._reader.end()
         if self._reader.error is not None:
             self.error = self._reader.error
-        else:
-            self._close()
+            return
+        written = self._note(deltas) if deltas else b""
+        self._close()
+        self.last = written + self.last
 
     def fail(self, error: GatewayError, request_id: str) -> bytes:
         return self._writer.fail(error, request_id)

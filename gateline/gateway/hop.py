@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateline.formats.contract import Client, Server
+from gateline.formats.openai.sides import QUIET_CLIENT, QUIET_WATCH
 from gateline.formats.table import CLIENTS, SERVERS, WATCHES
 from gateline.model.call import Operation
 from gateline.model.snapshot import Provider
@@ -76,8 +77,11 @@ def make_hop(provider: Provider, row: Row, model: str, operation: Operation, *, 
     if spoken is None:
         return None
     hop = Hop(provider, row, model, spoken, stream=stream)
+    is_quiet = row.dialect.ends_without_done and spoken == "chat.completions"
+    if is_quiet:
+        hop.watch = QUIET_WATCH
     if spoken != operation:
-        hop.client, hop.server = CLIENTS.get(spoken), SERVERS.get(operation)
+        hop.client, hop.server = QUIET_CLIENT if is_quiet else CLIENTS.get(spoken), SERVERS.get(operation)
         if hop.client is None or hop.server is None:
             return None
         if stream and (hop.client.reader is None or hop.server.writer is None):

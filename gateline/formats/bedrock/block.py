@@ -27,8 +27,8 @@ class Block(msgspec.Struct, rename="camel", omit_defaults=True):
     reasoning_content: ReasoningBlock | None = None
     citations_content: CitedBlock | None = None
     cache_point: CachePoint | None = None
+    search_result: SearchResult | None = None
     guard_content: Raw = ABSENT
-    search_result: Raw = ABSENT
     json: Raw = ABSENT  # inside of tool results
 
 
@@ -78,6 +78,12 @@ class ReasoningBlock(msgspec.Struct, rename="camel", omit_defaults=True):
 
     reasoning_text: ReasoningText | None = None
     redacted_content: str | None = None
+
+
+class SearchResult(msgspec.Struct):
+    source: str = ""
+    title: str = ""
+    content: list[TextOnly] = []
 
 
 class CachePoint(msgspec.Struct, omit_defaults=True):

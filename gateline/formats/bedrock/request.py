@@ -164,6 +164,9 @@ def _part(block: Block, place: str, chat: Chat) -> Part | None:
         return read_signature(thought.signature or "", thought.text)
     if block.citations_content is not None:
         return read_cited(block.citations_content)
+    if block.search_result is not None:
+        found = block.search_result
+        return Text(text="\n".join([found.title, found.source, *(piece.text for piece in found.content)]).strip())
     if bytes(block.json):
         return Text(text=bytes(block.json).decode("utf-8", "replace"))
     media = read_media(block)
@@ -173,7 +176,7 @@ def _part(block: Block, place: str, chat: Chat) -> Part | None:
 
 
 def _note_unmapped(block: Block, place: str, chat: Chat) -> None:
-    fields = {"guard_content": "guardContent", "search_result": "searchResult", "image": "image.source.s3Location",
+    fields = {"guard_content": "guardContent", "image": "image.source.s3Location",
               "document": "document.source.s3Location", "video": "video.source.s3Location",
               "audio": "audio.source.s3Location"}  # fmt: skip
     name = next((word for field, word in fields.items() if getattr(block, field) not in (None, ABSENT)), "")

@@ -114,7 +114,9 @@ def _put_output(asked: _Asked, chat: Chat, dropped: dict[str, None]) -> None:
     if asked.tools is not None:
         dropped["output"] = None
     else:
-        asked.response_format = _Format("json_object", output.schema)
+        asked.response_format = _Format("json_object")
+        if bytes(output.schema):
+            asked.response_format.json_schema = output.schema
 
 
 def _put_sampling(asked: _Asked, chat: Chat, dropped: dict[str, None]) -> None:

@@ -45,24 +45,24 @@ class StreamReader:
                 self._take(_read(line), deltas)
                 if self.done:
                     return deltas
-            if not self._splitter.is_between and data[-1:] == b"}":
-                self._take_unended(deltas)
         except UpstreamError as error:
             self.error = error
         return deltas
 
-    def end(self) -> None:
+    def end(self) -> list[Delta]:
+        """The line that ends a stream may lack its own end."""
+        deltas: list[Delta] = []
+        if self.done or self.error is not None:
+            return deltas
+        rest = self._splitter.rest()
+        try:
+            if rest:
+                self._take(_read(rest), deltas)
+        except UpstreamError as error:
+            self.error = error
         if not self.done and self.error is None:
             self.error = UpstreamBroken("Ollama's stream broke off before its end.")
-
-    def _take_unended(self, deltas: list[Delta]) -> None:
-        """The line that ends a stream may lack its own end: it is whole as soon as it is an object."""
-        try:
-            line = _decode(self._splitter.rest())
-        except UNREAD:
-            return
-        if line.done:
-            self._take(line, deltas)
+        return deltas
 
     def _take(self, line: Line, deltas: list[Delta]) -> None:
         raise_reported(line.error, self._secret)

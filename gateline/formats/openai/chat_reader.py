@@ -88,9 +88,10 @@ class ChatReader:
             self.error = error
         return deltas
 
-    def end(self) -> None:
+    def end(self) -> list[Delta] | None:
         if not self.done and self.error is None:
             self.error = UpstreamBroken("the upstream's stream broke off before its end")
+        return None
 
     def _event(self, event: bytes, deltas: list[Delta]) -> None:
         data = plain_data(event)

@@ -13,6 +13,7 @@ from gateline.formats.openai.embedding import read_embed, read_embed_reply, writ
 from gateline.formats.openai.media_usage import MediaUsage, UsageObject
 from gateline.formats.openai.media_watch import MediaCodec
 from gateline.formats.openai.names import CLIENT_NAMES, COMPLETION_NAMES, EMBEDDING_NAMES, SERVER_NAMES
+from gateline.formats.openai.quiet import QuietCodec, QuietReader
 from gateline.formats.openai.reply import read_reply
 from gateline.formats.openai.usage import usage_in_tail, usage_of_reply
 from gateline.formats.openai.watch import StreamCodec
@@ -31,6 +32,9 @@ def _reported(body: bytes, secret: str) -> UpstreamError | None:
 
 
 STREAM_WATCH = Watch(usage_of_reply, usage_in_tail, _codec, _reported)
+QUIET_WATCH = Watch(
+    usage_of_reply, usage_in_tail, lambda call, secret: QuietCodec(call.include_usage, secret=secret), _reported
+)
 WHOLE_WATCH = Watch(usage_of_reply, usage_in_tail, None, _reported)
 
 _PICTURES = MediaUsage(UsageObject.picture_counts)
@@ -72,6 +76,7 @@ SPEECH_WATCH = Watch(_SPEECH.of_reply, _SPEECH.in_tail, _speech, _reported, is_j
 
 CHAT_SERVER = Server(read_chat, write_reply, SERVER_NAMES, ChatWriter)
 CHAT_CLIENT = Client(write_chat, read_reply, CLIENT_NAMES, ChatReader)
+QUIET_CLIENT = Client(write_chat, read_reply, CLIENT_NAMES, QuietReader)
 COMPLETION_SERVER = Server(read_completion, write_completion, COMPLETION_NAMES, CompletionWriter)
 EMBEDDING_SERVER = Server(read_embed, write_embed_reply, EMBEDDING_NAMES)
 EMBEDDING_CLIENT = Client(write_embed, read_embed_reply, EMBEDDING_NAMES)

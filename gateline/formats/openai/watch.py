@@ -184,6 +184,11 @@ class StreamCodec:
                 self.error = UpstreamBroken("the upstream's stream broke off before its end")
         return None if self.error is None else str(self.error)
 
+    @property
+    def is_between(self) -> bool:
+        """Whether no event is half there."""
+        return self._splitter.is_between
+
     def fail(self, error: GatewayError, request_id: str) -> bytes:
         """One event that ends a broken stream. No `[DONE]` may follow it: that would say the answer is whole."""
         return write_stream_error(error, request_id)
