@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -17,6 +18,7 @@ _DRIP_SECONDS = 0.01
 _GARBAGE = bytes(range(255, 127, -1)) + b"\r\n\x00\x01garbage\r\n\r\n"
 _TOLD = "The fake provider was told to fail here."
 _SPLIT_SECONDS = 0.02
+_CHARACTER = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")  # of four bytes of UTF-8
 _METADATA_ADDRESS = "http://169.254.169.254/latest/meta-data/"
 # Faults that can strike before the head, or, with `after`, between the pieces.
 _ANYWHERE = frozenset({"reset", "stall", "close", "garbage"})
@@ -121,16 +123,16 @@ def _body(reply: Reply, cue: Cue, pace: Pace, frame: Frame, drip: float, *, midw
             continue
         if reply.stream:
             yield Pause(pace.gap(piece.tokens))
-        if cue.split and not drip and not piece.data.isascii():
-            yield from _split(piece, frame)
+        character = _CHARACTER.search(piece.data) if cue.split and not drip else None
+        if character is not None:
+            yield from _split(piece, character.start() + 1, frame)
             continue
         yield Send(frame.wrap(piece.data), "chunk", piece.tokens, piece.usage, drip)
     yield Send(frame.end())
 
 
-def _split(piece: Piece, frame: Frame) -> Iterator[Step]:
-    """The piece in two writes, the first of which ends inside its first character beyond ASCII."""
-    inside = next(at for at, byte in enumerate(piece.data) if byte >= 0xC0) + 1
+def _split(piece: Piece, inside: int, frame: Frame) -> Iterator[Step]:
+    """The piece in two writes, the first of which ends inside a character."""
     yield Send(frame.wrap(piece.data[:inside]))
     yield Pause(_SPLIT_SECONDS)
     yield Send(frame.wrap(piece.data[inside:]), "chunk", piece.tokens, piece.usage)
@@ -220,10 +222,8 @@ def _bend_whole(reply: Reply, cue: Cue) -> Reply:
 
 def _failure(cue: Cue, voice: Voice) -> Reply:
     status = int(cue.value or 500)
-    reply = voice.refuse(status, f"The fake provider was told to answer {status}.")
-    if cue.retry_after is None:
-        return reply
-    return reply._replace(headers=(*reply.headers, ("retry-after", f"{cue.retry_after:g}")))
+    message = f"The fake provider was told to answer {status}."
+    return voice.refuse(status, message) if cue.retry_after is None else voice.busy(status, message, cue.retry_after)
 
 
 def _swell(reply: Reply, size: int | None) -> Reply:

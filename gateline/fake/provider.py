@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hmac
 from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import msgspec
@@ -13,7 +14,7 @@ from gateline.fake.events import EventLog
 from gateline.fake.invoice import Invoice
 from gateline.fake.reply import Refusal, Reply, Voice, as_stream
 from gateline.fake.request import Request
-from gateline.fake.routes import catalogue, find_route, speaker
+from gateline.fake.routes import DEFAULT_MODELS, catalogue, find_route, speaker
 from gateline.fake.script import Prompter, Script
 from gateline.fake.turn import Memory, Setting, Turn
 
@@ -59,14 +60,14 @@ class Provider:
         try:
             found = find_route(request)
             if found is None:
-                voice, key = speaker(request)
-                self._authorize(request, voice, key)
+                voice, proves = speaker(request)
+                self._authorize(request, voice, proves)
                 reply, cue = catalogue(request, self.script.models), self._asked(request, voice)
                 return Scene(as_stream(reply) if cue.fault == "wrong_type" else reply, cue)
             route, match = found
-            self._authorize(request, route.voice, route.key(request))
-            turn = route.read(request, match, self.memory)
-            return self._play(request, turn, route.voice)
+            self._authorize(request, route.voice, route.proves)
+            with _understood(route.voice):
+                return self._play(request, route.read(request, match, self.memory), route.voice)
         except Refusal as refusal:
             return Scene(refusal.reply)
 
@@ -82,10 +83,10 @@ class Provider:
         except UnicodeDecodeError:
             return msgspec.json.encode({**head, "body_base64": b64encode(kept).decode()})
 
-    def _authorize(self, request: Request, voice: Voice, given: str) -> None:
+    def _authorize(self, request: Request, voice: Voice, proves: Callable[[Request, str], bool]) -> None:
         """Where the script has a key, it must come in the header that this vendor's clients use."""
         key = self.script.api_key
-        if key is not None and not hmac.compare_digest(given.encode(errors="replace"), key.encode()):
+        if key is not None and not proves(request, key):
             raise Refusal(voice.refuse(*voice.denied))
 
     def _asked(self, request: Request, voice: Voice) -> Cue:
@@ -109,8 +110,18 @@ class Provider:
         told = asked if by_header == NO_CUE else by_header
         cue = self.prompter.cue(model, request.path, stream=turn.stream, asked=told)
         streams = turn.stream is not (cue.fault == "wrong_type")
-        setting = Setting(model, self.memory, cue, script.tokens, script.chunk_tokens, streams)
+        listed = tuple(script.models or DEFAULT_MODELS)
+        setting = Setting(model, self.memory, cue, script.tokens, script.chunk_tokens, streams, script.strict, listed)
         reply = turn.play(setting)
         if streams and not reply.stream and cue.fault == "wrong_type":
             reply = as_stream(reply)
         return Scene(reply, cue, model, turn.stream)
+
+
+@contextmanager
+def _understood(voice: Voice) -> Iterator[None]:
+    """A field of another type than it ever has, of which no rule of this format speaks, is 400 as at every vendor."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise Refusal(voice.refuse(400, f"A field has a value that cannot be used: {error}")) from error

@@ -31,7 +31,8 @@ class WriteError(Protocol):
 class Voice(NamedTuple):
     """How one vendor says that something went wrong. `in_band`: the event that ends a stream with this message;
     `bad_event`: an event whose data is no JSON; `unknown`: status, message and code for a model that does not exist;
-    `denied`: the same for a wrong key."""
+    `denied`: the same for a wrong key; `wait`: says in an error's body for how many seconds to wait, where this is told
+    there and not in a header."""
 
     error: WriteError
     in_band: Callable[[str], bytes]
@@ -39,6 +40,15 @@ class Voice(NamedTuple):
     unknown: Callable[[str], tuple[int, str, str | None]]
     denied: tuple[int, str, str | None]
     id_header: str = "x-request-id"
+    wait: Callable[[bytes, float], bytes] | None = None
+
+    def busy(self, status: int, message: str, seconds: float) -> Reply:
+        """An error that asks to come back after so many seconds."""
+        reply = self.refuse(status, message)
+        if self.wait is None:
+            return reply._replace(headers=(*reply.headers, ("retry-after", f"{seconds:g}")))
+        body = self.wait(b"".join(piece.data for piece in reply.pieces), seconds)
+        return whole(status, body, *reply.headers)._replace(voice=self)
 
     def refuse(self, status: int, message: str, code: str | None = None, param: str | None = None) -> Reply:
         body, headers = self.error(status, message, code, param)

@@ -39,7 +39,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`latency`: seconds to the first byte; `tps`: tokens a second, None for as fast as it goes; `tokens`: the
     length of an answer unless the request asks for less; `jitter`: the part of each pause that is random (0 to 1);
-    `models`: the only names known, empty for any."""
+    `models`: the only names known, empty for any; `strict`: arguments of chats that OpenAI does not know are refused,
+    under the names of its models."""
 
     latency: float = 0.0
     tps: float | None = None
@@ -49,6 +50,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     seed: int = 0
     api_key: str | None = None
     models: list[str] = []
+    strict: bool = False
     rules: list[Rule] = []
 
 
@@ -70,7 +72,7 @@ def read_script(text: bytes | str) -> Script:
 
 def check_script(script: Script, *, is_fast: bool = False) -> None:
     """Raises BadScript for numbers that make no sense, and for what the fast mode would silently leave out."""
-    if is_fast and (script.rules or script.models or script.api_key or script.jitter):
+    if is_fast and (script.rules or script.models or script.strict or script.api_key or script.jitter):
         raise BadScript("rules, models, key and jitter need the plain mode: --fast looks at no request closely")
     if script.latency < 0 or script.tokens < 0 or script.chunk_tokens < 1:
         raise BadScript("latency and tokens must not be negative, chunk_tokens must be 1 or more")

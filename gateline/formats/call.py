@@ -58,6 +58,12 @@ _HARMLESS = _DECIDED | {
     "presence_penalty", "prompt", "prompt_cache_key", "reasoning_effort", "response_format", "safety_identifier",
     "seed", "service_tier", "stop", "store", "suffix", "temperature", "tool_choice", "tools", "top_logprobs", "top_p",
     "verbosity", "web_search_options",
+    # Anthropic, Responses, Gemini
+    "cache_control", "container", "context_management", "mcp_servers", "output_config", "stop_sequences", "system",
+    "thinking", "top_k",
+    "background", "conversation", "include", "instructions", "max_tool_calls", "previous_response_id", "reasoning",
+    "text", "truncation",
+    "cachedContent", "contents", "generationConfig", "safetySettings", "systemInstruction", "toolConfig",
 }  # fmt: skip
 
 
@@ -86,7 +92,7 @@ def read_call(
             raise BadRequest(f"{operation} cannot be streamed: leave `stream` out", param="stream")
     elif operation in _STREAMS_UNASKED:
         call.stream = True
-    if "stream_format" in fields and operation == "audio.speech":
+    if operation == "audio.speech" and "stream_format" in fields:
         call.stream = call.stream or bytes(fields["stream_format"]) == b'"sse"'
     if "stream_options" in fields:
         call.include_usage = _asks_usage(fields["stream_options"])

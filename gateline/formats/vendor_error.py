@@ -21,7 +21,7 @@ _READ = 65_536  # characters of either that are looked at
 _LONGEST_KEY = 4096  # characters of a credential, tokens included
 _LABEL = 128  # characters of its type, code and param
 _MAX_WAIT = 24 * 3600.0  # an upstream that asks for more waiting than this is not believed
-_ERROR_KEY = b'"error"'
+ERROR_KEY = b'"error"'  # a reply without it reports none
 
 
 class ErrorDetail(msgspec.Struct):
@@ -75,7 +75,7 @@ def _plain_text(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> object:
 
 def reported_error(body: bytes, *, secret: str = "") -> ErrorDetail | None:
     """What a whole reply of status 200 says went wrong: some vendors answer so. None when it has no error in it."""
-    if body.find(_ERROR_KEY) < 0:
+    if body.find(ERROR_KEY) < 0:
         return None
     try:
         raw = _decode_reported(body).error  # the rest of a reply that only mentions the word is skipped, not built

@@ -128,3 +128,15 @@ def test_http_1_0_gets_no_chunks() -> None:
     assert b"chunked" not in sent(steps)
     assert body(steps) == b"".join(piece.data for piece in EVENTS)
     assert steps[-1] == Close()
+
+
+def test_a_split_piece_leaves_in_two_writes_inside_its_character() -> None:
+    """What comes first is no UTF-8 by itself; pieces of ASCII stay whole."""
+    train = "data: \N{STEAM LOCOMOTIVE}\n\n".encode()
+    reply = Reply(200, [Piece(b"data: 1\n\n"), Piece(train, 1)], None, content_type="text/event-stream", stream=True)
+    steps = list(compose(reply, parse_cue("split"), PACE, [], chunked=False))
+    writes = [step.data for step in steps if isinstance(step, Send) and step.data][1:]
+    assert writes == [b"data: 1\n\n", train[:7], train[7:]]
+    with pytest.raises(UnicodeDecodeError):
+        writes[1].decode()
+    assert chunks(steps) == 2

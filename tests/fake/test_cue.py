@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateline.fake.cue import FAULTS, NO_CUE, BadCue, Cue, parse_cue, split_model
+from gateline.fake.cue import FAULTS, NO_CUE, SCENES, BadCue, Cue, parse_cue, split_model
 
 
 def test_a_fault_its_details_and_the_pace_go_together() -> None:
@@ -20,6 +20,16 @@ def test_a_fault_its_details_and_the_pace_go_together() -> None:
     assert parse_cue("stall=1.5").value == 1.5
     assert parse_cue("gzip,huge=1000") == Cue(fault="huge", value=1000, gzip=True)
     assert parse_cue(" , ") == NO_CUE
+
+
+def test_what_the_model_answers_is_a_part_of_the_cue() -> None:
+    """Scenes have a meaning without a value, go with a fault, and are asked for by a model's name."""
+    cue = parse_cue("tools,arguments=one,reasoning-text,finish=length,cut,after=3")
+    assert (cue.tools, cue.arguments, cue.reasoning_text, cue.finish) == (1, "one", "shown", "length")
+    assert (cue.fault, cue.after) == ("cut", 3)
+    assert parse_cue("tools=2,reasoning_text=hidden,citations=0").citations is False
+    for scene in SCENES:
+        assert split_model(f"m@{scene}") == ("m", parse_cue(scene))
 
 
 @pytest.mark.parametrize(
@@ -35,6 +45,10 @@ def test_a_fault_its_details_and_the_pace_go_together() -> None:
         ("tps=0", "above 0"),
         ("latency=soon", "latency"),
         ("interim=200", "interim"),
+        ("tools=17", "at most 16"),
+        ("arguments=some", "arguments"),
+        ("finish=stop", "finish"),
+        ("cache_write=-1", "negative"),
     ],
 )
 def test_a_bad_cue_says_what_is_wrong(text: str, part: str) -> None:

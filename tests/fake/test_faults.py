@@ -400,7 +400,9 @@ def test_faults_come_by_header_metadata_name_and_script() -> None:
         assert await status(request("scripted@status=503", stream=False)) == b"503"
         by_header = "x-fake-status: 504\r\nX-Fake-Retry-After: 1\r\n"
         assert await status(request("scripted@status=503", stream=False, headers=by_header)) == b"504"
-        body = json.dumps({"model": "scripted", "messages": [{"role": "user", "content": "hi"}], "metadata": {"fake": "status=418"}}).encode()
+        body = json.dumps(
+            {"model": "scripted", "messages": [{"role": "user", "content": "hi"}], "metadata": {"fake": "status=418"}}
+        ).encode()
         head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: f\r\ncontent-length: %d\r\n\r\n" % len(body)
         assert await status(head + body) == b"418"
         assert await status(request("m@statsu=1", stream=False)) == b"400"

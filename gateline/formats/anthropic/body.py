@@ -9,11 +9,11 @@ import msgspec
 from msgspec import Raw
 
 from gateline.formats.anthropic.block import CacheControl, TextBlock, write_cache
-from gateline.formats.anthropic.models import Abilities, abilities
 from gateline.formats.anthropic.names import CLIENT_NAMES
 from gateline.formats.anthropic.prompt import Message, Prompt
-from gateline.formats.anthropic.schema import input_schema, subset
-from gateline.formats.anthropic.thinking import Plan, ThinkingField, plan_thinking
+from gateline.formats.claude.models import Abilities, abilities
+from gateline.formats.claude.schema import input_schema, subset
+from gateline.formats.claude.thinking import Plan, ThinkingField, plan_thinking
 from gateline.formats.contract import Written
 from gateline.formats.dialect import Dialect
 from gateline.formats.features import left_out
@@ -231,7 +231,7 @@ class _Draft:
         """JSON without a schema has no equivalent there: the client's own words in the prompt have to do."""
         config = _OutputConfig(self.plan.effort)
         output = chat.output
-        if output is not None and output.kind == "schema" and can_schema:
+        if output is not None and output.kind == "schema" and can_schema and bytes(output.schema):
             config.format = _Format(subset(output.schema))
         elif output is not None and output.kind != "text":
             self.dropped["output"] = None

@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from gateline.formats.anthropic.block import ABSENT, Block, CacheControl, read_cache
 from gateline.formats.anthropic.content import Content
-from gateline.formats.anthropic.thinking import ThinkingField, read_thinking
+from gateline.formats.claude.thinking import ThinkingField, read_thinking
 from gateline.formats.contract import Body
 from gateline.formats.typed import read_typed
 from gateline.model.call import Call
@@ -188,6 +188,12 @@ def _put_output(config: _OutputConfig, chat: Chat) -> None:
             raise BadRequest(
                 "invalid value for `output_config.format.type`: expected `json_schema`",
                 param="output_config.format.type",
+            )
+        if not bytes(wanted.schema):
+            raise BadRequest(
+                "`output_config.format.schema` is required",
+                param="output_config.format.schema",
+                code="missing_required_parameter",
             )
         chat.output = Output(kind="schema", schema=wanted.schema, strict=True)
     if config.task_budget is not ABSENT:

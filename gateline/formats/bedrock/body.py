@@ -7,9 +7,6 @@ import re
 import msgspec
 from msgspec import Raw
 
-from gateline.formats.anthropic.models import Abilities, abilities
-from gateline.formats.anthropic.schema import input_schema, subset
-from gateline.formats.anthropic.thinking import Plan, plan_thinking
 from gateline.formats.bedrock.block import Block, write_cache
 from gateline.formats.bedrock.configuration import (
     Anything,
@@ -30,6 +27,9 @@ from gateline.formats.bedrock.extra import Extra, put_effort, put_no_tools, put_
 from gateline.formats.bedrock.models import Traits, traits
 from gateline.formats.bedrock.names import CLIENT_NAMES
 from gateline.formats.bedrock.prompt import Message, Prompt
+from gateline.formats.claude.models import Abilities, abilities
+from gateline.formats.claude.schema import input_schema, subset
+from gateline.formats.claude.thinking import Plan, plan_thinking
 from gateline.formats.contract import Written
 from gateline.formats.dialect import Dialect
 from gateline.formats.features import left_out
@@ -147,7 +147,7 @@ class _Draft:
         """Of Claude it is Anthropic's plan, bound to Anthropic's conditions."""
         chat, claude, prompt = self.chat, self.claude, self.prompt
         if claude is None:
-            if chat.thinking is not None and not put_effort(self.extra, chat.thinking, self.able):
+            if chat.thinking is not None and not put_effort(self.extra, chat, chat.thinking, self.able):
                 self.dropped["thinking"] = None
             return None
         plan = plan_thinking(chat.thinking, claude, chat.max_tokens)

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from gateline.formats.anthropic.thinking import ThinkingField, read_thinking
 from gateline.formats.bedrock.models import Traits, fitting
+from gateline.formats.claude.thinking import ThinkingField, read_thinking
 from gateline.formats.typed import UNREAD
 from gateline.model.chat import Chat, Effort, Thinking, ToolChoice
 from gateline.model.errors import BadRequest
@@ -62,8 +62,9 @@ def put_no_tools(extra: Extra, able: Traits) -> bool:
     return False
 
 
-def put_effort(extra: Extra, thinking: Thinking, able: Traits) -> bool:
-    """Asks any model but Claude to reason as much as the client wants. Whether it can."""
+def put_effort(extra: Extra, chat: Chat, thinking: Thinking, able: Traits) -> bool:
+    """Asks any model but Claude to reason as much as the client wants. Whether it can: Nova's highest effort does not
+    go with bounds and sampling, which then matter more."""
     effort = _effort(thinking)
     if effort is None:
         return True  # nothing was asked
@@ -73,6 +74,9 @@ def put_effort(extra: Extra, thinking: Thinking, able: Traits) -> bool:
     is_met = word is not None
     word = word or able.efforts[0]  # as little as it can
     if able.thinks == "nova":
+        bounds = (chat.max_tokens, chat.temperature, chat.top_p, chat.top_k)
+        if word == "high" and any(bound is not None for bound in bounds):
+            word, is_met = "medium", False
         extra.reasoningConfig = _Nova("disabled") if word == "none" else _Nova("enabled", word)
     elif able.thinks == "reasoning":
         extra.reasoning = _Effort(word)

@@ -122,8 +122,7 @@ class Prompt:
             block = self._block(part, role)
             if block is not None:
                 blocks.append(block)
-                if not isinstance(part, Reasoning | Refusal):
-                    self._mark(blocks, part.cache)
+                self._mark(blocks, _life(part))
         if not blocks:
             return
         if self.messages and self.messages[-1].role == role:
@@ -193,11 +192,19 @@ class Prompt:
                     self.dropped["tool_media"] = None
             if block is not None:
                 content.append(block)
-            part.cache = part.cache or inner.cache  # marks stand behind whole results
         if part.is_error and not self._able.marks:
             self.dropped["tool_error"] = None
         status = "error" if part.is_error and self._able.marks else None
         return Block(tool_result=ToolResultBlock(_fit_id(part.id), content or [Block(text="(empty)")], status))
+
+
+def _life(part: Part) -> CacheLife:
+    """How long the prompt up to here is to be kept. Marks stand behind whole results."""
+    if isinstance(part, Reasoning | Refusal):
+        return ""
+    if isinstance(part, ToolResult) and not part.cache:
+        return next((inner.cache for inner in part.parts if inner.cache), "")
+    return part.cache
 
 
 def _is_no_result(block: Block) -> bool:

@@ -74,9 +74,12 @@ def call_part(id_: str, name: str, arguments: str, seal: Seal | None) -> Part:
     )
 
 
+_CALENDARS_END = 253_402_300_800  # the first second of the year 10000
+
+
 def rfc3339(seconds: int) -> str | None:
-    """None for no time."""
-    if not seconds:
+    """None for no time, or none that a calendar has."""
+    if not 0 < seconds < _CALENDARS_END:
         return None
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

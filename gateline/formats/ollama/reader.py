@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateline.formats.ollama.error import raise_reported
 from gateline.formats.ollama.finish import read_finish
 from gateline.formats.ollama.logprobs import read_logprobs
-from gateline.formats.ollama.reply import Line, decoder, read_time, read_use
+from gateline.formats.ollama.reply import Line, decoder, name_of, read_time, read_use
 from gateline.formats.typed import UNREAD
 from gateline.model.chatreply import (
     Began,
@@ -68,7 +68,7 @@ class StreamReader:
         raise_reported(line.error, self._secret)
         if not self._started:
             self._started = True
-            deltas.append(Began(id="", model=line.model, created=read_time(line.created_at)))
+            deltas.append(Began(id=name_of(line.created_at), model=line.model, created=read_time(line.created_at)))
         said = line.message
         if said is not None:
             if said.thinking:

@@ -100,7 +100,7 @@ def read_reply(body: bytes, secret: str) -> ChatReply:
     uses = said.tool_calls or ()
     parts += [read_use(call, at, line.created_at) for at, call in enumerate(uses)]
     return ChatReply(
-        id="",
+        id=name_of(line.created_at),
         model=line.model,
         created=read_time(line.created_at),
         choices=[
@@ -115,11 +115,14 @@ def read_reply(body: bytes, secret: str) -> ChatReply:
 
 
 def read_use(call: ToolCall, index: int, created_at: str) -> ToolUse:
-    """Servers that name no calls say to the nanosecond when they answered: a name is made from that."""
-    name = call.id
-    if not name:
-        name = "call_" + blake2b(f"{created_at}#{index}".encode("utf-8", "replace"), digest_size=12).hexdigest()
+    name = call.id or f"call_{name_of(f'{created_at}#{index}')}"
     return ToolUse(id=name, name=call.function.name, arguments=arguments_text(call.function.arguments))
+
+
+def name_of(created_at: str) -> str:
+    """Servers name no answers, and older ones no calls; but they say to the nanosecond when they answered, and from
+    that a name is made."""
+    return blake2b(created_at.encode("utf-8", "replace"), digest_size=12).hexdigest() if created_at else ""
 
 
 def write_reply(reply: ChatReply, chat: Chat) -> bytes:

@@ -186,7 +186,7 @@ def test_seals_go_to_their_maker_alone() -> None:
         (Thinking(effort="high"), GPT, {"reasoning_effort": "high"}, []),
         (Thinking(effort="none"), GPT, {"reasoning_effort": "low"}, ["thinking"]),
         (Thinking(budget=10_000), "us.amazon.nova-2-lite-v1:0",
-         {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}}, []),
+         {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "medium"}}, ["thinking"]),
         (Thinking(budget=0), "us.amazon.nova-2-lite-v1:0", {"reasoningConfig": {"type": "disabled"}}, []),
         (Thinking(effort="medium"), "qwen.qwen3-32b-v1:0", {"reasoning_config": "high"}, []),
         (Thinking(effort="max"), "xai.grok-4-6", {"reasoning": {"effort": "xhigh"}}, []),
@@ -268,3 +268,10 @@ def test_what_is_carried_comes_back() -> None:
         user(ToolResult(id="t", parts=[Text(text="r")], is_error=True, cache="5m"), "b"),
     ]
     assert read(write(asked)[0]) == asked
+
+
+def test_novas_highest_effort_goes_alone() -> None:
+    """Without a bound and sampling it is asked for as it is."""
+    body, dropped = write(chat(thinking=Thinking(effort="max")), "us.amazon.nova-2-lite-v1:0")
+    assert body["additionalModelRequestFields"]["reasoningConfig"] == {"type": "enabled", "maxReasoningEffort": "high"}
+    assert dropped == []

@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from gateline.formats.bedrock.seals import text_carrier, tool_carrier
-from gateline.model.chat import Media, Reasoning, Seal, Text, Thinking, ToolChoice, ToolUse
+from gateline.model.chat import Media, Reasoning, Seal, Text, Thinking, ToolChoice, ToolResult, ToolUse
 from gateline.model.errors import BadRequest
 from tests.formats.bedrock.wire import check, read
 
@@ -138,6 +138,15 @@ def test_carriers_give_back_the_seals_they_hold() -> None:
     (last,) = parts[2:]
     assert isinstance(last, Reasoning)
     assert last.seal == Seal("anthropic", "base64://4=")
+
+
+def test_what_a_search_found_is_text() -> None:
+    """Where it was found stands ahead of it."""
+    result = {"source": "https://a", "title": "A", "content": [{"text": "x"}, {"text": "y"}], "citations": {}}
+    content = [{"toolResult": {"toolUseId": "t", "content": [{"searchResult": result}]}}]
+    assert read({"messages": [{"role": "user", "content": content}]}).turns[0].parts == [
+        ToolResult(id="t", parts=[Text(text="A\nhttps://a\nx\ny")])
+    ]
 
 
 def test_choices_are_read() -> None:

@@ -70,7 +70,7 @@ def write(asked: Chat, model: str = CLAUDE) -> tuple[dict[str, Any], list[str]]:
 
 
 def read(body: dict[str, Any], *, stream: bool = False) -> Chat:
-    raw = json.dumps(body, separators=(",", ":")).encode()
+    raw = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
     call = Call("converse", "m", dict.fromkeys(body), stream)  # type: ignore[arg-type]
     found: Chat = SERVERS["converse"].read(call, raw)
     return found

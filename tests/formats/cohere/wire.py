@@ -33,7 +33,7 @@ def write(asked: Chat, model: str = PLAIN_MODEL) -> tuple[dict[str, Any], list[s
 
 
 def read(body: dict[str, Any]) -> Chat:
-    raw = json.dumps(body, separators=(",", ":")).encode()
+    raw = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
     found: Chat = SERVERS["cohere.chat"].read(Call("cohere.chat", "m", dict.fromkeys(body)), raw)  # type: ignore[arg-type]
     return found
 
@@ -135,7 +135,7 @@ def assemble(stream: bytes) -> dict[str, Any]:
     cited: list[Any] = []
     reply: dict[str, Any] = {}
     for found in parse(stream):
-        kind, at = found["type"], found.get("index")
+        kind, at = found["type"], found.get("index", -1)
         said = found.get("delta", {}).get("message", {})
         if kind == "message-start":
             reply["id"] = found["id"]

@@ -94,7 +94,7 @@ def deltas_of(stream: bytes, cuts: Iterable[int] = ()) -> tuple[list[Delta], Str
     deltas: list[Delta] = []
     for begin, end in itertools.pairwise(edges):
         deltas += reader.feed(stream[begin:end])
-    reader.end()
+    deltas += reader.end()
     return deltas, reader
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gateline.formats.ollama.reader import StreamReader
+from gateline.formats.ollama.reply import name_of
 from gateline.model.chat import Tokens
 from gateline.model.chatreply import (
     Began,
@@ -15,7 +16,7 @@ from gateline.model.chatreply import (
 )
 from gateline.model.errors import UpstreamBroken
 from gateline.model.usage import Usage
-from tests.formats.ollama.rig import CREATED, called, deltas_of, last, line
+from tests.formats.ollama.rig import AT, CREATED, called, deltas_of, last, line
 
 CALLS = [called("f", {"a": 1}, id="1"), called("g", {}, id="2")]
 STREAM = b"".join(
@@ -34,7 +35,7 @@ def test_lines_become_deltas() -> None:
     deltas, reader = deltas_of(STREAM)
     assert (reader.done, reader.error) == (True, None)
     assert deltas == [
-        Began(id="", model="llama", created=CREATED),
+        Began(id=name_of(AT), model="llama", created=CREATED),
         ReasoningDelta(text="hm"),
         TextDelta(text="grün", logprobs=[Tokens(token="g", logprob=-0.5)]),
         ToolBegan(index=0, id="1", name="f"),
@@ -60,7 +61,7 @@ def test_any_cut_gives_the_same_deltas(stream: bytes) -> None:
 def test_the_last_line_needs_no_end() -> None:
     """A server that closes right behind the object has ended its stream; its counts are not lost."""
     whole, _ = deltas_of(STREAM)
-    for cuts in ([], range(1, len(STREAM) - 1)):
+    for cuts in (range(0), range(1, len(STREAM) - 1)):
         deltas, reader = deltas_of(STREAM.rstrip(b"\n"), cuts)
         assert (deltas, reader.done) == (whole, True)
 

@@ -57,7 +57,10 @@ def test_an_unknown_prompt_is_no_usage(counts: dict[str, Any], usage: Usage | No
     assert reply({"content": "x"}, **counts).usage == usage
 
 
-def test_ids_made_for_calls_differ_between_answers() -> None:
+def test_names_made_for_answers_and_calls_differ() -> None:
+    """Servers name neither, but clients of other formats tell answers and calls apart by their names."""
+    assert reply({"content": "x"}).id == reply({"content": "y"}).id != ""
+    assert reply({"content": "x"}).id != reply({"content": "x"}, created_at=AT.replace("5.1", "5.2")).id
     one = reply({"tool_calls": [called("f", {}), called("f", {})]}).choices[0].parts
     other = reply({"tool_calls": [called("f", {})]}, created_at=AT.replace("5.1", "5.2")).choices[0].parts
     assert len({part.id for part in [*one, *other] if isinstance(part, ToolUse)}) == 3

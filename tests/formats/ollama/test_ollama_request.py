@@ -77,9 +77,9 @@ def test_pictures_stand_behind_the_text() -> None:
 
 
 def test_results_of_parallel_calls_find_their_calls_without_ids() -> None:
-    """As the official client sends them, which keeps no id: by the tool's name, and in order among calls of one tool."""
+    """As the official client sends them, which keeps no id: by the tool, and in order among calls of one tool."""
     calls = [called("weather", {"city": "a"}), called("weather", {"city": "b"}), called("time", {})]
-    messages = [
+    messages: list[Any] = [
         *HI,
         Message.model_validate({"role": "assistant", "thinking": "hm", "tool_calls": calls}),
         Message(role="tool", tool_name="time", content="noon"),

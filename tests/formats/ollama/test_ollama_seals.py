@@ -81,7 +81,7 @@ def test_an_answer_without_seals_has_no_outline() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"content": "other"},
+        {"content": "another"},
         {"thinking": "other"},
         {"tool_calls": []},
         {"tool_name": "gateline.[["},

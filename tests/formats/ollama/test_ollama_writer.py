@@ -9,6 +9,7 @@ from gateline.model.chat import Reasoning, Refusal, Seal, Text, Tokens, ToolUse
 from gateline.model.chatreply import (
     Began,
     Counted,
+    Delta,
     Finished,
     MediaDelta,
     ReasoningDelta,
@@ -130,7 +131,7 @@ def test_interleaved_calls_come_out_whole() -> None:
 
 def test_other_answers_and_pictures_are_left_out() -> None:
     """Ollama's message of an answer has no place for them."""
-    deltas = [
+    deltas: list[Delta] = [
         TextDelta(text="one"),
         TextDelta(text="two", choice=1),
         MediaDelta(media=image()),
@@ -144,7 +145,10 @@ def test_other_answers_and_pictures_are_left_out() -> None:
 
 def test_a_call_too_long_is_cut_and_marked() -> None:
     piece = "x" * (1024 * 1024)
-    deltas = [ToolBegan(index=0, id="a", name="f"), *[ToolDelta(index=0, arguments=piece) for _ in range(6)]]
+    deltas: list[Delta] = [
+        ToolBegan(index=0, id="a", name="f"),
+        *[ToolDelta(index=0, arguments=piece) for _ in range(6)],
+    ]
     arguments = assemble(streamed(deltas))["message"]["tool_calls"][0]["function"]["arguments"]
     assert len(arguments["INVALID_JSON"]) == 4 * 1024 * 1024
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateline.formats.anthropic.models import abilities
-from gateline.formats.anthropic.thinking import ThinkingField, plan_thinking
+from gateline.formats.claude.models import abilities
+from gateline.formats.claude.thinking import ThinkingField, plan_thinking
 from gateline.model.chat import Effort, Thinking
 
 

@@ -7,7 +7,7 @@ import pytest
 from anthropic import transform_schema
 from msgspec import Raw
 
-from gateline.formats.anthropic.schema import input_schema, subset
+from gateline.formats.claude.schema import input_schema, subset
 
 
 def narrowed(schema: object) -> Any:

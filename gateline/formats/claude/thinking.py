@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gateline.formats.anthropic.models import Abilities
+from gateline.formats.claude.models import Abilities
 from gateline.model.chat import Effort, Thinking
 
 # Effort as a budget. Beyond 32k the vendor sees little gain.

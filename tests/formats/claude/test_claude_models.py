@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateline.formats.anthropic.models import abilities
+from gateline.formats.claude.models import abilities
 
 
 @pytest.mark.parametrize(

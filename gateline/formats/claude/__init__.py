@@ -1,0 +1,1 @@
+"""What Anthropic's models take, in whichever format they are asked and whoever hosts them."""
