@@ -22,7 +22,7 @@ from typer.models import ArgumentInfo
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from docs import meanings, vendors
+from docs import meanings, translation, vendors
 from gateline.cli.main import app
 from gateline.control.config import Config
 from gateline.control.metrics import ColumnsCollector
@@ -44,6 +44,7 @@ def pages() -> dict[str, str]:
     return {
         "configuration.md": _configuration(),
         "providers.md": _providers(),
+        "translation.md": _page("Translation", *translation.parts(_table, _check)),
         "errors.md": _errors(),
         "ledger.md": _ledger(),
         "metrics.md": _metrics(),

@@ -56,6 +56,8 @@ FIELDS = {
     "providers.NAME.verify_tls": "false trusts anybody: for tests",
     "providers.NAME.ca_file": "absolute path of a PEM file to trust instead of the system's",
     "providers.NAME.models": "`auto`: its whole list is served, each model as `NAME/model`",
+    "providers.NAME.passthrough": "true: its whole API can be asked for under `/passthrough/NAME/`, by keys that may use "
+    "every model; see [passthrough](../how-to/passthrough.md)",
     "models.NAME.targets": "where calls go; may be left out for the local models",
     "models.NAME.targets[].provider": "a name under `providers`, or `local`",
     "models.NAME.targets[].model": "the model's name there, at most 256 bytes",
@@ -157,4 +159,25 @@ RECORD = {
     "connect": "connecting to upstreams",
     "engine_cpu": "CPU time of a local engine",
     "gateway_cpu": "time inside the request's own code in the worker",
+}
+
+# Of calls that are no chats; those of chats have their words in `gateline/formats/features.py`.
+FEATURES = {
+    "dimensions": "length of a vector",
+    "encoding": "how its numbers are written",
+    "purpose": "what vectors are for",
+    "title": "title of the text",
+    "truncate": "whether text too long is cut",
+    "user": "the caller's end user",
+    "top": "how many come back",
+    "return_documents": "whether texts come back",
+}
+
+FINISHES = {
+    "stop": "it was done, or a stop sequence came",
+    "length": "the bound on tokens",
+    "tool": "tools are to be called",
+    "filter": "a filter cut it off",
+    "refusal": "the model will not",
+    "pause": "the vendor pauses a long turn",
 }

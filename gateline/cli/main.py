@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gateline.cli import bench, check, fake, keys, models, providers, serve, usage
+from gateline.cli import bench, check, fake, import_, keys, models, providers, serve, usage
 
 app = typer.Typer(
     name="gateline",
@@ -40,5 +40,6 @@ app.command("check")(check.check)
 app.command("usage")(usage.usage)
 app.command("models")(models.models)
 app.add_typer(providers.app, name="providers")
+app.add_typer(import_.app, name="import")
 app.command("fake")(fake.fake)
 app.command("bench")(bench.bench)

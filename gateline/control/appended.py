@@ -5,19 +5,14 @@ What comes out is read again and compared: it says what the file said before and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import yaml
 
 from gateline.control.document import parse_document
 from gateline.control.mistakes import ConfigMistakes
-
-_VARIABLE: Final = re.compile(r"\$\{[^}\n]*\}")
-_INDENT: Final = "  "
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_./@+-][A-Za-z0-9_./@:+-]*(?<!:)")
-_NOT_TEXT: Final = re.compile(r"[-+.0-9_eExXoO]*|~|null|true|false|yes|no|on|off", re.IGNORECASE)
+from gateline.control.written import INDENT, VARIABLE, AsWritten, block, flow, scalar
 
 
 class NotExtended(Exception):
@@ -41,36 +36,22 @@ def with_provider(text: str, name: str, fields: Mapping[str, str]) -> str:
     return changed
 
 
-def section(name: str, fields: Mapping[str, str], indent: str = _INDENT) -> str:
+def section(name: str, fields: Mapping[str, str], indent: str = INDENT) -> str:
     """The provider as a block of lines."""
-    lines = [f"{indent}{name}:", *(f"{indent}{_INDENT}{key}: {_scalar(value)}" for key, value in fields.items())]
-    return "\n".join(lines) + "\n"
+    return block({name: dict(fields)}, indent)
 
 
 def _values(text: str) -> Any:
     """What the text says, with variables as they are written."""
     try:
-        return parse_document(text, _Unfilled()).values
+        return parse_document(text, AsWritten()).values
     except ConfigMistakes as error:
         raise NotExtended(f"it has mistakes: {error.mistakes[0]}") from None
 
 
-class _Unfilled(Mapping[str, str]):
-    """Every variable is there, and its value is how it is written: texts that differ only in values differ."""
-
-    def __getitem__(self, name: str) -> str:
-        return f"${{{name}}}"
-
-    def __iter__(self) -> Any:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-
 def _inserted(text: str, name: str, fields: Mapping[str, str]) -> str:
     # A variable's braces would be YAML's inside `{…}`: what stands for it is as long, so that places stay.
-    root = yaml.compose(_VARIABLE.sub(lambda match: "x" * len(match[0]), text), Loader=yaml.SafeLoader)
+    root = yaml.compose(VARIABLE.sub(lambda match: "x" * len(match[0]), text), Loader=yaml.SafeLoader)
     found = None
     for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
         if key.value == "providers":
@@ -95,8 +76,7 @@ def _appended(text: str, name: str, fields: Mapping[str, str]) -> str:
 
 
 def _in_braces(text: str, value: yaml.MappingNode, name: str, fields: Mapping[str, str]) -> str:
-    inside = ", ".join(f"{key}: {_scalar(each)}" for key, each in fields.items())
-    entry = f"{name}: {{{inside}}}"
+    entry = f"{scalar(name)}: {flow(dict(fields))}"
     if value.value:
         at = int(value.value[-1][1].end_mark.index)
         return f"{text[:at]}, {entry}{text[at:]}"
@@ -130,10 +110,3 @@ def _line_after(text: str, at: int, indent: int) -> int:
 def _put(text: str, at: int, lines: str) -> str:
     begun = at > 0 and text[at - 1] != "\n"
     return text[:at] + ("\n" if begun else "") + lines + text[at:]
-
-
-def _scalar(value: str) -> str:
-    """Plain where YAML reads plain text as what it is, else quoted; a variable stands by itself."""
-    if _VARIABLE.fullmatch(value) or (_PLAIN.fullmatch(value) and not _NOT_TEXT.fullmatch(value)):
-        return value
-    return "'" + value.replace("'", "''") + "'"

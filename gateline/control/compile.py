@@ -119,6 +119,9 @@ def compile_snapshot(
         retry=Retry(config.retry.attempts, config.retry.base, config.retry.cap),
         egress_allow=config.egress.allow,
         unverified_keys_for=config.keys.serve_unverified_for,
+        open_providers=tuple(
+            provider_of(name, section) for name, section in config.providers.items() if section.passthrough
+        ),
         prices_until=pricing.until,
     )
 

@@ -242,6 +242,7 @@ class ProviderSection(Section):
     verify_tls: bool = True
     ca_file: ReadableFile | None = None
     models: Literal["auto"] | None = None
+    passthrough: bool = False
 
 
 class PriceSection(Section):

@@ -34,8 +34,8 @@ def cross_check(config: Config, values: Any) -> list[Found]:
         *(mistake for name, model in config.models.items() for mistake in _fallbacks(config, name, model)),
         *_loops(config),
     ]
-    automatic = any(provider.models == "auto" for provider in config.providers.values())
-    if not config.models and not automatic and (config.providers or "models" in values):
+    serves = any(provider.models == "auto" or provider.passthrough for provider in config.providers.values())
+    if not config.models and not serves and (config.providers or "models" in values):
         found.append((("models",), "", "no model is served: name at least one, such as local-chat, or write auto"))
     return [(path, field or dotted(path), message) for path, field, message in found]
 

@@ -24,7 +24,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     `base_url` is where the vendor lives when the configuration does not say; empty: the configuration must. It and
     `paths` (request targets that depart from the format's own) may name `options` of the provider in braces, which the
     configuration must then give. `issuer` hands out tokens; an `api_key` given in place of one goes out as `auth` says.
-    `lines` are header lines sent with every request. `quirks` is for people.
+    `lines` are header lines sent with every request. `free` is where a GET costs nothing and is refused to a bad
+    credential; empty where the vendor documents no such call. `quirks` is for people.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     paths: dict[Operation, str] = {}
     lines: bytes = b""
     options: tuple[str, ...] = ()
+    free: str = "/models"
     docs: str = ""
     quirks: str = ""
 

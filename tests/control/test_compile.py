@@ -86,6 +86,19 @@ def test_a_price_at_the_target_beats_the_models_own() -> None:
     assert compiled["unknown"].targets[0].price is None
 
 
+def test_only_what_is_said_to_be_open_is() -> None:
+    """A provider's whole API, whether or not some model leads to it."""
+    providers = {
+        "up": {"kind": "openai", "api_key": "k"},
+        "shut": {"kind": "openai", "api_key": "k", "passthrough": False},
+        "open": {"kind": "gemini", "api_key": "k", "passthrough": True},
+    }
+    snapshot = compile_snapshot(config({"m": {"targets": [target()]}}, providers), RowRegistry(), 1)
+    assert [provider.name for provider in snapshot.open_providers] == ["open"]
+    assert snapshot.open_providers[0].api_key == "k"
+    assert decode(encode(snapshot)) == snapshot
+
+
 def test_a_snapshot_survives_its_encoding() -> None:
     snapshot = compile_snapshot(config({"m": {"targets": [target()], "fallbacks": ["local-chat"]}}), RowRegistry(), 7)
     assert decode(encode(snapshot)) == snapshot

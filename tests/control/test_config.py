@@ -142,6 +142,13 @@ def test_a_file_with_providers_and_no_model_is_a_mistake(tmp_path: Path) -> None
     ]
 
 
+def test_an_open_provider_needs_no_model(tmp_path: Path) -> None:
+    """Its own API is what is served."""
+    config = accepted(tmp_path, "providers:\n  up: {kind: openai, api_key: k, passthrough: true}\n")
+    assert config.providers["up"].passthrough
+    assert model_names(config) == ()
+
+
 def test_sizes_durations_and_prices_are_read_exactly(tmp_path: Path) -> None:
     text = """\
 server: {body_bytes: 8MiB, head_bytes: 32KiB, head_timeout: 500ms, grace: 5m, idle_timeout: 1.5, tls: }

@@ -1,4 +1,5 @@
-"""The tutorial's commands, run as written, in one shell, in an empty folder. Only the port numbers are exchanged."""
+"""Commands of the tutorial and of other pages, run as written, in one shell, in an empty folder. Only the port numbers
+are exchanged."""
 
 from __future__ import annotations
 
@@ -12,7 +13,10 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ("tutorial.md", "how-to/add-a-vendor.md", "how-to/what-was-dropped.md")
 SECONDS = 120.0
 _BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PORTS = ("8080", "8081", "9001", "9002")
@@ -27,10 +31,10 @@ def _on_free_ports(text: str) -> str:
     return text
 
 
-def _blocks() -> list[tuple[str, list[str]]]:
+def _blocks(page: str) -> list[tuple[str, list[str]]]:
     """Each `sh` block with the lines that the `text` block after it promises."""
     blocks: list[tuple[str, list[str]]] = []
-    for kind, text in _BLOCK.findall(TUTORIAL.read_text()):
+    for kind, text in _BLOCK.findall((DOCS / page).read_text()):
         if kind == "sh":
             blocks.append((text, []))
         else:
@@ -63,9 +67,10 @@ def _run(script: str, folder: Path) -> str:
     return said
 
 
-def test_every_command_of_the_tutorial_does_what_the_text_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_does_what_the_text_says(page: str, tmp_path: Path) -> None:
     """All blocks run in order, none fails, and each prints the lines that stand below it (`…` is anything)."""
-    blocks = _blocks()
+    blocks = _blocks(page)
     script = _on_free_ports("".join(f"{commands}\necho '== end of {n}'\n" for n, (commands, _) in enumerate(blocks)))
     said = _run(script, tmp_path)
     begin = 0
@@ -76,3 +81,11 @@ def test_every_command_of_the_tutorial_does_what_the_text_says(tmp_path: Path) -
             pattern = ".*".join(re.escape(part) for part in promise.split("…"))
             assert any(re.fullmatch(pattern, line) for line in lines), (promise, commands, lines)
         begin = end
+
+
+def test_a_vendor_that_is_not_listed_takes_six_lines_at_most() -> None:
+    """The whole configuration of the page that adds one."""
+    (written,) = [commands for commands, _ in _blocks("how-to/add-a-vendor.md") if "cat > gateline.yaml" in commands]
+    lines = written.partition("<<'END'\n")[2].partition("END\n")[0].splitlines()
+    assert any("kind: openai-compatible" in line for line in lines)
+    assert 0 < len(lines) <= 6

@@ -19,6 +19,7 @@ LISTS: Final[dict[str, tuple[str, ...]]] = {
     "bedrock": ("aws",),
     "gemini": ("google",),
     "moonshot": ("moonshotai",),
+    "openai-responses": ("openai",),
     "vertex": ("google",),
     "vertex-anthropic": ("google",),
     "voyage": ("voyageai",),

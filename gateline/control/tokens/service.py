@@ -10,6 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection
+from itertools import chain
 
 from gateline.control.complaint import Complaint
 from gateline.control.tokens.source import NoToken, Source
@@ -130,10 +131,9 @@ class _Keeper:
 def _wanted(snapshot: Snapshot) -> dict[bytes, tuple[Credential, str]]:
     """The credentials that need an exchange, by their id, each with the first provider that has it."""
     found: dict[bytes, tuple[Credential, str]] = {}
-    for models in snapshot.models.values():
-        for model in models.values():
-            for target in model.targets:
-                credential = target.provider.credential
-                if credential is not None and ready_token(credential) is None:
-                    found.setdefault(credential_id(credential), (credential, target.provider.name))
+    targets = (target for models in snapshot.models.values() for model in models.values() for target in model.targets)
+    for provider in chain((target.provider for target in targets), snapshot.open_providers):
+        credential = provider.credential
+        if credential is not None and ready_token(credential) is None:
+            found.setdefault(credential_id(credential), (credential, provider.name))
     return found

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 
@@ -216,6 +217,19 @@ def test_providers_with_one_credential_share_its_token() -> None:
         at.service.apply(snapshot(IBM, None, Ibm("canary-key"), Aws("r", "AKIA", "given")))
         await at.rest()
         assert at.fetched == [IBM]
+        assert at.wanted == [{credential_id(IBM)}]
+
+    play(script)
+
+
+def test_a_provider_that_is_only_open_has_its_token() -> None:
+    """No model leads there, and calls of its own API do."""
+
+    async def script(at: Stage) -> None:
+        at.script[IBM] = [Bearer("one", START + 3600)]
+        opened = Provider("open", "openai-compatible", credential=IBM)
+        at.service.apply(msgspec.structs.replace(snapshot(None), open_providers=(opened,)))
+        await at.rest()
         assert at.wanted == [{credential_id(IBM)}]
 
     play(script)
