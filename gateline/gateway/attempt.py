@@ -9,6 +9,7 @@ import msgspec
 from gateline.formats.call import write_body, write_body_parts
 from gateline.formats.form import write_form
 from gateline.formats.redact import redact
+from gateline.formats.renamed import NAMED_INSIDE, renamed
 from gateline.formats.vendor_error import read_error, retry_after
 from gateline.gateway.exchange import ClientGone, Exchange
 from gateline.gateway.hop import Hop
@@ -234,29 +235,24 @@ class Attempts:
         """The upstream request's bytes; an engine gets the body only. Attempts after the first carry their number
         behind the request id. Raises what the caller is to be told when there is no authority to ask with."""
         if target.engine is not None:
-            return [_body(exchange, hop)]
-        now, authority = self._clock.now, target.authority
-        exchange.seat = seat = authority.seat(now)
-        if hop.client is not None:
-            body: list[bytes | memoryview] = [write_call(exchange, hop)]
-        elif exchange.call is not None and exchange.call.form:
-            body = write_form(exchange.call, exchange.body, hop.model)
-        elif len(exchange.body) < _LARGE or hop.is_raw:
-            body = [_body(exchange, hop)]
-        else:
-            body = write_body_parts(_passing(exchange, hop), hop.body_model, ask_usage=hop.asks_usage, added=hop.added)
+            return _parts(exchange, hop)
+        authority = target.authority
+        exchange.seat = seat = authority.lone or authority.seat(self._clock.now)
+        parts = _parts(exchange, hop)
         if seat is not None:
             credential, exchange.secret = seat.lines, seat.secret
         else:
-            credential, exchange.secret = authority.lines(hop.method, hop.path, body, now)
+            credential, exchange.secret = authority.lines(hop.method, hop.path, parts, self._clock.now)
         number = len(exchange.attempts)
         request_id = exchange.id if number == 1 else b"%b.%d" % (exchange.id, number)
-        lines = exchange.facts.lines if hop.lines is None else hop.lines
-        length = len(body[0]) if len(body) == 1 else sum(len(part) for part in body)
-        head = b"%b%bX-Request-Id: %b\r\n%bContent-Length: %d\r\n\r\n" % (
-            hop.head, credential, request_id, lines, length,
-        )  # fmt: skip
-        return [head + body[0]] if length < _LARGE and len(body) == 1 else [head, *body]
+        lines = hop.lines or exchange.facts.lines
+        length = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
+        rest = parts if length < _LARGE else ()
+        head = b"".join((
+            hop.head, credential, b"X-Request-Id: ", request_id, b"\r\n", lines,
+            b"Content-Length: %d\r\n\r\n" % length, *rest,
+        ))  # fmt: skip
+        return [head] if rest else [head, *parts]
 
     def _send_now(
         self, exchange: Exchange, target: TargetRoute, hop: Hop, request: list[bytes | memoryview]
@@ -265,7 +261,7 @@ class Attempts:
         pool = target.pool
         if pool is None:
             assert target.engine is not None
-            exchange.lease = target.engine.submit(exchange.flow, hop.path, bytes(request[0]))
+            exchange.lease = target.engine.submit(exchange.flow, hop.path, b"".join(request))
             return exchange.lease
         connection = exchange.lease = pool.take()
         if connection is not None:
@@ -334,20 +330,27 @@ class Attempts:
             exchange.check()
 
 
-def _body(exchange: Exchange, hop: Hop) -> bytes | memoryview:
+def _parts(exchange: Exchange, hop: Hop) -> list[bytes | memoryview]:
+    """The body for `hop`, in pieces where it is large."""
     if hop.client is not None:
-        return write_call(exchange, hop)
+        return [write_call(exchange, hop)]
     if hop.is_raw:
-        return memoryview(exchange.body)
-    return write_body(_passing(exchange, hop), hop.body_model, ask_usage=hop.asks_usage, added=hop.added)
+        return [memoryview(exchange.body)]
+    call = exchange.call if hop.is_plain else _passing(exchange, hop)
+    assert call is not None
+    if call.form:
+        return write_form(call, exchange.body, hop.model)
+    if len(exchange.body) >= _LARGE:
+        return write_body_parts(call, hop.body_model, ask_usage=hop.asks_usage, added=hop.added)
+    return [write_body(call, hop.body_model, ask_usage=hop.asks_usage, added=hop.added)]
 
 
 def _passing(exchange: Exchange, hop: Hop) -> Call:
-    """The call as it passes untouched."""
+    """A call that passes, but for something inside its fields."""
     call = exchange.call
     assert call is not None
-    if hop.operation != "responses":
-        return call
+    if hop.operation in NAMED_INSIDE:
+        return renamed(call, hop.model)
     assert exchange.target is not None
     return passing(call, exchange.recalled, exchange.target.provider.name)
 

@@ -18,13 +18,15 @@ _SERVICE = "bedrock"
 
 
 class Authority:
-    """`keyring` None: there are no keys to choose from. `host` and `region` are what signatures are made over."""
+    """`keyring` None: there are no keys to choose from. `lone` is the only one, which is used whatever is known of it.
+    `host` and `region` are what signatures are made over."""
 
-    __slots__ = ("_held", "_host", "_region", "keyring", "spare")
+    __slots__ = ("_held", "_host", "_region", "keyring", "lone", "spare")
 
     def __init__(self, keyring: Keyring | None, held: Held | None, *, host: str = "", region: str = "") -> None:
         self.keyring = keyring
         self.spare = 0 if keyring is None else len(keyring) - 1  # keys that one call may try besides its first
+        self.lone = keyring.pick(0.0) if keyring is not None and not self.spare else None
         self._held = held
         self._host = host
         self._region = region

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateline.formats.contract import Client, Server
 from gateline.formats.openai.sides import QUIET_CLIENT, QUIET_WATCH
+from gateline.formats.renamed import NAMED_INSIDE
 from gateline.formats.table import CLIENTS, SERVERS, WATCHES
 from gateline.model.call import Operation
 from gateline.model.snapshot import Provider
@@ -26,13 +27,14 @@ class Hop:
     is the vendor's, and bytes pass, watched by `watch`; else the call is read by `server` and written by `client`.
 
     `model` is the vendor's name of it; `body_model` stands in a body that passes, None where the path says it.
-    `is_raw`: request and reply pass whatever they are. `asks_usage`, `added`: see `formats.call.write_body`.
-    `lines` are header lines in place of the client's.
+    `is_raw`: request and reply pass whatever they are. `is_plain`: a body passes but for what is decided on, and
+    nothing inside its fields is changed. `asks_usage`, `added`: see `formats.call.write_body`. `lines` are header
+    lines in place of the client's.
     """
 
     __slots__ = (
-        "added", "asks_usage", "body_model", "client", "dialect", "head", "is_raw", "lines", "method", "model",
-        "operation", "path", "server", "watch",
+        "added", "asks_usage", "body_model", "client", "dialect", "head", "is_plain", "is_raw", "lines", "method",
+        "model", "operation", "path", "server", "watch",
     )  # fmt: skip
 
     def __init__(self, provider: Provider, row: Row, model: str, operation: Operation, *, stream: bool) -> None:
@@ -48,6 +50,7 @@ class Hop:
         self.asks_usage = row.dialect.stream_options if operation in _ASKS_USAGE else None
         self.watch = WATCHES.get(operation)
         self.is_raw = False
+        self.is_plain = operation not in NAMED_INSIDE and operation != "responses"
         self.client: Client | None = None
         self.server: Server | None = None
         self.lines: bytes | None = None
@@ -67,6 +70,7 @@ def raw_hop(provider: Provider, row: Row, method: bytes, path: str) -> Hop:
     hop.asks_usage = None
     hop.watch = WATCHES["passthrough"]
     hop.is_raw = True
+    hop.is_plain = False
     hop.client = hop.server = hop.lines = None
     return hop
 
@@ -80,7 +84,8 @@ def make_hop(provider: Provider, row: Row, model: str, operation: Operation, *, 
     is_quiet = row.dialect.ends_without_done and spoken == "chat.completions"
     if is_quiet:
         hop.watch = QUIET_WATCH
-    if spoken != operation:
+    has_own_shape = spoken == "rerank" and row.dialect.rerank != "cohere"
+    if spoken != operation or has_own_shape:
         hop.client, hop.server = QUIET_CLIENT if is_quiet else CLIENTS.get(spoken), SERVERS.get(operation)
         if hop.client is None or hop.server is None:
             return None

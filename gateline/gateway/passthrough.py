@@ -7,6 +7,7 @@ too: so it is open only where the configuration says so, and to keys that may us
 from __future__ import annotations
 
 import re
+import unicodedata
 from urllib.parse import unquote
 
 from gateline.gateway.exchange import Exchange
@@ -14,9 +15,9 @@ from gateline.gateway.hop import raw_hop
 from gateline.gateway.plan import Ways
 from gateline.model.errors import BadRequest, Forbidden, NotFound
 
-_CREDENTIAL = re.compile(r"(?:^|&)key=[^&]*")
-_UP = re.compile(r"(?:^|[/\\])\.{1,2}(?=[/\\?;]|$)")
+_UP = re.compile(r"^[/\\]|(?:^|[/\\])\s*\.{1,2}\s*(?=[/\\?#;]|$)|[\x00-\x1f\x7f]")
 _DECODED = 3  # how often a path is decoded in search of one that leads up: some servers do it more than once
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 def passage(exchange: Exchange) -> Ways:
@@ -35,7 +36,7 @@ def passage(exchange: Exchange) -> Ways:
     if leads_up(rest):
         raise BadRequest("the path must not lead upwards", code="invalid_path")
     path = f"{target.provider.path}/{rest}"
-    query = _CREDENTIAL.sub("", request.query.decode("ascii")).lstrip("&")
+    query = request.query.decode("ascii")  # a key in it was the caller's, and is gone
     try:
         hop = raw_hop(target.provider, target.row, request.method, f"{path}?{query}" if query else path)
     except ValueError:
@@ -45,9 +46,16 @@ def passage(exchange: Exchange) -> Ways:
 
 
 def leads_up(path: str) -> bool:
-    """Whether a path has a segment `.` or `..`, written as it may be."""
+    """Whether some server could read a segment `.` or `..` in a path below the base URL, or a host at its beginning:
+    with escapes of escapes, bytes that are no UTF-8 (`%c0%ae` was a dot to some), letters that stand for dots, or cut
+    short by a control character."""
     for _ in range(_DECODED):
-        if _UP.search(path):
+        if _UP.search(unicodedata.normalize("NFKC", path)):
             return True
-        path = unquote(path)
-    return bool(_UP.search(path))
+        if "%" not in path:
+            return False
+        try:
+            path = unquote(path, errors="strict")
+        except UnicodeDecodeError:
+            return True
+    return bool(_UP.search(unicodedata.normalize("NFKC", path)) or _ESCAPE.search(path))

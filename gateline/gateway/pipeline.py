@@ -8,7 +8,7 @@ from gateline.gateway.admit import Admit
 from gateline.gateway.attempt import Attempts
 from gateline.gateway.exchange import ClientGone, Exchange
 from gateline.gateway.identify import Identify
-from gateline.gateway.models import list_models
+from gateline.gateway.models import LISTS, list_models, show_model
 from gateline.gateway.passthrough import passage
 from gateline.gateway.plan import plan
 from gateline.gateway.read import Read
@@ -47,18 +47,22 @@ class Pipeline:
             if not self._identify(exchange):  # key -> principal, from memory
                 await self._look_up(exchange)  # but for a key's first call here
             self._admit(exchange)  # limits, before the body is read: a refused caller costs nothing more
-            if exchange.operation == "models":
+            operation = exchange.operation
+            if operation in LISTS:
                 list_models(exchange)
-            elif exchange.operation == "responses.read":
+            elif operation == "responses.read":
                 await self._responses.answer(exchange)
             else:
                 if not self._read(exchange):  # the call in the body, whose bytes are kept for pass-through
                     await self._read_slowly(exchange)  # one that is still coming, coded or large
-                if exchange.operation == "responses":
+                if operation == "responses":
                     await self._continue(exchange)
                     return
+                if operation == "ollama.show":
+                    show_model(exchange)
+                    return
                 # the model, allowed for this principal; its targets follow lazily
-                ways = plan(exchange) if exchange.operation != "passthrough" else passage(exchange)
+                ways = plan(exchange) if operation != "passthrough" else passage(exchange)
                 await self._attempt(exchange, ways)  # connect, send, relay; retry and fall back until visible
         except GatewayError as error:
             exchange.fail(error)  # in the client's own format

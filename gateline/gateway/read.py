@@ -23,6 +23,7 @@ from gateline.wire.inflate import CodingError, Inflater
 
 _PATIENCE = 10.0  # seconds for the process that looks at large bodies
 _THREAD_FROM = 16_384  # coded bytes from which inflating them would hold up other requests
+_UNLIKE_OTHERS = WITH_FILES | {"passthrough", "ollama.show"}  # whose body may be something else than one JSON object
 
 
 class Read:
@@ -105,11 +106,13 @@ class Read:
 
 def _read_call(exchange: Exchange, body: bytes | bytearray | memoryview) -> Call:
     asked = exchange.facts.asked
-    if asked.operation == "passthrough":
-        return Call("passthrough", "", {})
-    operation = cast("Operation", asked.operation)
-    if operation in WITH_FILES and (form := _form_type(exchange)):
-        return read_form(body, form, operation)
+    operation: Operation = asked.operation  # type: ignore[assignment]  # only calls have a body; a cast costs a frame
+    if operation in _UNLIKE_OTHERS:
+        if operation in {"passthrough", "ollama.show"}:
+            return Call("passthrough", "", {})
+        form = _form_type(exchange)
+        if form:
+            return read_form(body, form, operation)
     return read_call(body, operation, asked.model, asked.stream)
 
 

@@ -6,7 +6,9 @@ import re
 from time import monotonic_ns
 
 from gateline.formats.contract import Watch
+from gateline.formats.mask import Mask, masked
 from gateline.formats.openai.usage import is_json_object
+from gateline.formats.vendor_error import ERROR_KEY
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.hop import Hop
 from gateline.gateway.router import TargetRoute
@@ -44,13 +46,13 @@ def relay_whole(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop)
     is_json = watch.is_json and (watch.is_plain is None or not _is_plain(exchange, watch))
     if is_json and not (body[:1] == b"{" and body[-1:] == b"}") and not is_json_object(body):
         raise _no_object(lease, target)
-    if watch.reported is not None:
+    if body.find(ERROR_KEY) >= 0 and watch.reported is not None:
         failed = watch.reported(body, exchange.secret)
         if failed is not None:
             raise failed
     if hop.client is None:
         _note_usage(exchange, target, watch.usage(body) if is_json else None)
-        exchange.answer(lease.status, body, lease.lines)
+        exchange.answer(lease.status, masked(body, exchange.secret) if hop.is_raw else body, lease.lines)
     else:
         lines, body, usage = write_reply(exchange, hop, body)
         _note_usage(exchange, target, usage)
@@ -104,26 +106,27 @@ async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, ho
     watch = hop.watch
     assert watch is not None
     is_json = watch.is_json and not _is_plain(exchange, watch)
-    if is_json:
-        await _look_at_beginning(exchange, lease, target, clock)
+    await _look_at_beginning(exchange, lease, target, clock, is_json=is_json)
     exchange.start(lease.status, lease.lines, lease.length)
+    mask = Mask(exchange.secret if hop.is_raw else "")
     tail = b""
     idle = target.provider.idle_timeout
     exchange.wake_at = idle_at = clock.now + idle
     while True:
         if lease.size and exchange.connection.writable:
-            piece = lease.take()
+            piece = mask.feed(lease.take())
             tail = piece[-_TAIL:] if len(piece) >= _TAIL else (tail + piece)[-_TAIL:]
             if lease.complete:
                 _note_usage(exchange, target, watch.usage_in_tail(tail) if is_json else None)
-                exchange.hold(piece)
+                exchange.hold(piece + mask.rest())
                 return
-            exchange.write(piece)
+            if piece:
+                exchange.write(piece)
             lease.resume()
             exchange.wake_at = idle_at = clock.now + idle
         elif lease.complete and not lease.size:
             _note_usage(exchange, target, watch.usage_in_tail(tail) if is_json else None)
-            exchange.hold(b"")
+            exchange.hold(mask.rest())
             return
         elif lease.failure is not None and not lease.size:
             raise lease.failure
@@ -138,11 +141,13 @@ def _is_plain(exchange: Exchange, watch: Watch) -> bool:
     return watch.is_plain is not None and exchange.call is not None and watch.is_plain(exchange.call)
 
 
-async def _look_at_beginning(exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock) -> None:
-    """Waits for the first byte of a large reply that says something. Raises UpstreamBroken when it begins no JSON
-    object: nothing has passed yet, so another target can still answer."""
+async def _look_at_beginning(
+    exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock, *, is_json: bool
+) -> None:
+    """Waits for the first byte of a large reply that says something, or for any where it need be no JSON object. Raises
+    UpstreamBroken when it should begin one and does not: nothing has passed yet, so another target can still answer."""
     exchange.wake_at = idle_at = clock.now + target.provider.idle_timeout
-    while True:
+    while is_json or not (lease.size or lease.complete):
         for chunk in lease.chunks:
             blank = _BLANK.match(chunk)
             assert blank is not None
@@ -150,7 +155,7 @@ async def _look_at_beginning(exchange: Exchange, lease: Lease, target: TargetRou
                 if chunk[blank.end()] == 0x7B:
                     return
                 raise _no_object(lease, target)
-        if lease.complete or lease.size > HIGH_WATER:
+        if is_json and (lease.complete or lease.size > HIGH_WATER):
             raise _no_object(lease, target)
         if lease.failure is not None:
             raise lease.failure

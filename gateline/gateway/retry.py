@@ -12,9 +12,11 @@ from gateline.model.errors import (
     EgressRefused,
     GatewayError,
     Unavailable,
+    UpstreamBroken,
     UpstreamError,
     UpstreamRefused,
     UpstreamStale,
+    UpstreamTimeout,
 )
 
 
@@ -35,7 +37,7 @@ def next_step(exchange: Exchange, target: TargetRoute, failure: GatewayError, sp
         raise failure
     if isinstance(failure, UpstreamStale):
         return Step.FRESH
-    if exchange.has_started or not _is_worth_more(failure):
+    if exchange.has_started or not _is_worth_more(failure) or _may_be_done(exchange, failure):
         raise failure
     if spare and has_other_key(target, failure, now):
         return Step.OTHER_KEY
@@ -59,6 +61,13 @@ def back_off(turn: int, base: float, cap: float, failure: GatewayError | None) -
 def _is_worth_more(error: GatewayError) -> bool:
     """Whether another try, here or elsewhere, may do better."""
     return isinstance(error, Unavailable) or (isinstance(error, UpstreamError) and error.retryable)
+
+
+def _may_be_done(exchange: Exchange, error: GatewayError) -> bool:
+    """Whether a second try might do something again that only its answer is missing of: a vendor's own API is asked for
+    more than answers."""
+    is_deed = exchange.operation == "passthrough" and exchange.connection.request.method != b"GET"
+    return is_deed and isinstance(error, UpstreamTimeout | UpstreamBroken)
 
 
 def _is_worth_the_same(error: GatewayError, longest_wait: float) -> bool:

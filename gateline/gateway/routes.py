@@ -11,7 +11,7 @@ from gateline.model.call import FAMILIES, Family, Operation
 from gateline.wire.http1 import RequestHead
 
 # Operations that are no calls of a model.
-Errand = Literal["models", "responses.read"]
+Errand = Literal["models", "responses.read", "ollama.version", "ollama.show"]
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -98,6 +98,10 @@ def _below(path: bytes, request: RequestHead, family: Family | None) -> Asked | 
         return Asked("responses.read", "openai", methods, rest=path[14:].decode("ascii"))
     if path == b"/api/tags":
         return Asked("models", "ollama", _READ)
+    if path == b"/api/version":
+        return Asked("ollama.version", "ollama", _READ)
+    if path == b"/api/show":
+        return Asked("ollama.show", "ollama")
     if first == b"model" and path.endswith((b"/converse", b"/converse-stream")):
         name, _, verb = rest.decode("ascii").rpartition("/")
         return Asked("converse", "bedrock", model=unquote(name), stream=verb == "converse-stream")

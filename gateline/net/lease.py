@@ -2,7 +2,8 @@
 
 A lease is taken for one request and given back or broken off. The stage that holds it reads `status`, `headers`,
 `take()`, `complete` and `failure`, and is woken through `flow`: at every arrival once `is_stream` or `is_large` is
-set, else when the reply is whole or has failed. A reply is large when it is, or says it will be, over `COLLECT` bytes.
+set, else when the reply is whole or has failed. A reply is large when it is, or says it will be, over `COLLECT` bytes;
+sound, which is heard while it comes, counts as large from its first byte.
 """
 
 from __future__ import annotations

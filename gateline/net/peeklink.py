@@ -37,10 +37,12 @@ class PeekLink:
         own.chmod(0o600)
         loop.add_reader(self._sock.fileno(), self._receive)
 
-    def ask(self, spool: Spool, operation: str, flow: Flow, model: str, stream: bool | None) -> Question | None:
-        """The question what is in a body, to be waited for; None when it cannot be asked now. `model` and `stream`: as
-        in `Peek`."""
-        return self._send(Peek(self._next, operation, len(spool), model, stream), spool, flow)
+    def ask(
+        self, spool: Spool, operation: str, flow: Flow, model: str, stream: bool | None, form: bytes = b""
+    ) -> Question | None:
+        """The question what is in a body, to be waited for; None when it cannot be asked now. `model`, `stream` and
+        `form`: as in `Peek`."""
+        return self._send(Peek(self._next, operation, len(spool), model, stream, form), spool, flow)
 
     def ask_translation(
         self,

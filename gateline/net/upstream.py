@@ -357,10 +357,11 @@ class UpstreamConnection(asyncio.Protocol, Lease):
         self.lines = lines
         self.is_over = False
         kind = fields.get(shape.kind, b"")
-        self.is_stream = kind[:16] != b"application/json" and kind.partition(b";")[0].rstrip().lower() in STREAM_TYPES
+        is_other = kind[:16] != b"application/json"
+        self.is_stream = is_other and kind.partition(b";")[0].rstrip().lower() in STREAM_TYPES
         length = None if shape.length is None else int(fields[shape.length])
         self.length = length
-        self.is_large = length is not None and length > COLLECT
+        self.is_large = (length is not None and length > COLLECT) or (is_other and kind[:6] == b"audio/")
         self._framed = length is not None or status in _BODILESS
         self._coded = None
         if shape.transfer is not None or shape.coding is not None:

@@ -9,6 +9,7 @@ from gateline.wire.header_policy import FORWARDED_RESPONSE_HEADERS
 # The response headers that anybody here reads; all others are dropped with the head.
 _READ = FORWARDED_RESPONSE_HEADERS | {
     b"content-length", b"transfer-encoding", b"content-encoding", b"retry-after-ms", b"x-ms-retry-after-ms",
+    b"x-amzn-errortype",
 }  # fmt: skip
 _MOST = 1_024  # remembered; an upstream sends a handful
 

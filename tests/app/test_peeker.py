@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from gateline.app.peeker import look
 from gateline.formats.call import read_call
+from gateline.formats.form import read_form
 from gateline.model.errors import BadRequest
 from gateline.model.peek import Peek, Peeked, Unreadable
 from gateline.net.flow import Flow
@@ -54,6 +55,24 @@ def test_the_places_of_the_values_are_those_that_the_loop_would_have_found(extra
     assert [(name, body[start:end]) for name, start, end in answer.spans] == [
         (name, bytes(value)) for name, value in call.fields.items()
     ]
+
+
+def test_a_form_is_looked_at_as_one() -> None:
+    """Its model and the places that the upstream's body is written from, as the loop would have found them."""
+    body = (
+        b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n\x00\xff\r\n'
+        b'--xyz\r\nContent-Disposition: form-data; name="model"\r\n\r\nm\r\n'
+        b'--xyz\r\nContent-Disposition: form-data; name="stream"\r\n\r\ntrue\r\n--xyz--\r\n'
+    )
+    kind = b"multipart/form-data; boundary=xyz"
+    answer = look(Peek(7, "audio.transcriptions", len(body), form=kind), spooled(body).pages)
+    assert isinstance(answer, Peeked)
+    call = read_form(body, kind, "audio.transcriptions")
+    assert (answer.model, answer.stream, answer.form) == ("m", True, call.form)
+    assert {name: body[start:end] for name, start, end in answer.spans} == {"model": b"m", "stream": b"true"}
+    refused = look(Peek(7, "audio.transcriptions", len(body), form=b"text/plain"), spooled(body).pages)
+    assert isinstance(refused, Unreadable)
+    assert refused.code == "invalid_multipart"
 
 
 def test_more_fields_than_an_answer_holds_are_refused() -> None:

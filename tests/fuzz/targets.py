@@ -27,13 +27,9 @@ from gateline.wire.jsonarray import MAX_DEPTH, ElementSplitter
 from gateline.wire.multipart import Part, find_part, read_parts, with_field
 from gateline.wire.ndjson import LineSplitter
 from gateline.wire.sse import EventSplitter, event_data, event_name
+from tests.fuzz.pieces import pieces
+from tests.fuzz.translated import translated_call, translated_reply, translated_stream
 from tests.wire.readers import Parsed, dechunked
-
-
-def pieces(data: bytes) -> tuple[bytes, list[bytes]]:
-    """The input less its first byte, and the same cut into pieces of that many bytes."""
-    size, body = (data[0] % 32 or 1, data[1:]) if data else (1, b"")
-    return body, [body[start : start + size] for start in range(0, len(body), size)]
 
 
 def first_head(reads: list[bytes]) -> bytes | None:
@@ -278,5 +274,6 @@ def _parts(body: bytes | memoryview, content_type: bytes) -> list[Part] | None:
 
 TARGET_LIST = (
     http1, sse, openai_call, openai_stream, openai_reply, dechunk, head_memo, eventstream, ndjson, jsonarray, multipart,
+    translated_call, translated_reply, translated_stream,
 )  # fmt: skip
 TARGETS: dict[str, Callable[[bytes], None]] = {target.__name__: target for target in TARGET_LIST}

@@ -213,6 +213,9 @@ async def test_the_list_of_models_is_in_the_callers_format(tmp_path: Path) -> No
     assert answered(await gate.ask(get("/v1beta/models")))["models"][0]["name"] == "models/m"
     assert answered(await gate.ask(get("/gemini/v1beta/models/m")))["name"] == "models/m"
     assert answered(await gate.ask(get("/api/tags")))["models"][0]["name"] == "m"
+    assert answered(await gate.ask(get("/api/version")))["version"]
+    assert "completion" in answered(await gate.ask(post("/api/show", {"model": "m"})))["capabilities"]
+    assert status(await gate.ask(post("/api/show", {"model": "nobody"}))) == 404
     missing = await gate.ask(get("/v1beta/models/nobody"))
     assert (status(missing), answered(missing)["error"]["status"]) == (404, "NOT_FOUND")
 
