@@ -68,7 +68,7 @@ def _ask(provider: Provider, row: Row, egress: EgressPolicy) -> tuple[int, list[
     address = str(found[0][4][0])
     egress.check(address, host=provider.host)
     headers = {"Host": host_of(provider), "User-Agent": "gateline", "Accept-Encoding": "identity"}
-    lines = row.lines + authorization(row.auth, next(iter(provider.keys), ""), provider.name)
+    lines = row.edition + authorization(row.auth, next(iter(provider.keys), ""), provider.name)
     headers |= dict(line.split(": ", 1) for line in lines.decode("ascii").splitlines())
     shown = f"[{address}]" if ":" in address else address
     url = f"{provider.scheme}://{shown}:{provider.port}{provider.path}{fill(row.free, provider.options)}"

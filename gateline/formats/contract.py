@@ -114,8 +114,7 @@ class Client:
 @dataclass(frozen=True, slots=True)
 class Watch:
     """How to follow a reply that passes untouched. `codec` is made with the call and the secret that was sent;
-    `reported` is an error in a reply that calls itself a success (`vendor_error.ERROR_KEY` stands in it); `is_json`: a
-    reply is one JSON object, but to calls that `is_plain` says want something else. `may_be_whole`: vendors ignore the
+    `reported` is an error in a reply that calls itself a success (`error_key` stands in it); `is_json`: a reply is one JSON object, but to calls that want plain text (`wants_text`). `may_be_whole`: vendors ignore the
     wish for a stream, and clients know."""
 
     usage: Callable[[bytes], Usage | None]
@@ -123,8 +122,9 @@ class Watch:
     codec: Callable[[Call, str], Codec] | None = None
     reported: Callable[[bytes, str], UpstreamError | None] | None = None
     is_json: bool = True
-    is_plain: Callable[[Call], bool] | None = None
+    wants_text: Callable[[Call], bool] | None = None
     may_be_whole: bool = False
+    error_key: bytes = b'"error"'
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from time import monotonic_ns
 
-import msgspec
-
 from gateline.formats.contract import Ask, Codec
 from gateline.formats.table import ERRORS
 from gateline.gateway.cors import cors_lines
@@ -19,8 +17,7 @@ from gateline.gateway.hop import Hop
 from gateline.gateway.keyring import Seat
 from gateline.gateway.recalled import Recalled
 from gateline.gateway.router import ModelRoute, Router, TargetRoute
-from gateline.gateway.routes import Errand
-from gateline.model.call import Call, Operation
+from gateline.model.call import Call
 from gateline.model.errors import GatewayError
 from gateline.model.key import Key
 from gateline.model.record import Attempt
@@ -44,64 +41,117 @@ class ClientGone(Exception):
     """The client left: nobody waits for the rest."""
 
 
-class Exchange(msgspec.Struct, eq=False):
-    """Times are monotonic nanoseconds, 0 until they happen. `wake_at`, `ends_at` (of this attempt) and `call_ends_at`
-    (of all of them) are monotonic seconds.
+class Exchange:
+    """Times are monotonic nanoseconds, 0 until they happen. `wake_at` and `ends_at` are monotonic seconds."""
 
-    A struct because it is made for every request: setting as many attributes in an `__init__` takes four times as long.
-    """
+    __slots__ = (
+        "_chunked",
+        "_closes",
+        "apart",
+        "ask",
+        "attempts",
+        "body",
+        "broken",
+        "bytes_in",
+        "bytes_out",
+        "call",
+        "call_ends_at",
+        "codec",
+        "connect",
+        "connection",
+        "cost",
+        "dropped",
+        "ends_at",
+        "engine_cpu",
+        "error",
+        "facts",
+        "first_byte_at",
+        "flow",
+        "has_started",
+        "hop",
+        "id",
+        "key",
+        "last",
+        "lease",
+        "model",
+        "model_route",
+        "operation",
+        "queue",
+        "recalled",
+        "reply",
+        "router",
+        "seat",
+        "secret",
+        "slot",
+        "started",
+        "status",
+        "stream",
+        "target",
+        "upstream_ns",
+        "usage",
+        "usage_source",
+        "verdict",
+        "waited_ns",
+        "wake_at",
+    )
 
-    connection: ClientConnection
-    id: bytes
-    facts: Facts
-    operation: Operation | Errand
-    router: Router
-    flow: Flow
-    started: int
-    ends_at: float
-    call_ends_at: float
-    attempts: list[Attempt] = []
-    key: Key | None = None
-    verdict: Verdict | None = None
-    call: Call | None = None
-    ask: Ask | None = None  # the call in no format, once a target that speaks another one wants it
-    apart: tuple[Hop, memoryview] | None = None  # a hop's body that another process wrote
-    codec: Codec | None = None  # of the stream that the client sees
-    recalled: Recalled | None = None  # of a call that goes on from a kept response
-    reply: bytes = b""  # of a call whose answer may be kept: its body, or the end of its stream
-    dropped: Sequence[str] = ()  # what the translation had to leave out, by the client's own names
-    body: bytes | bytearray | memoryview = b""
-    model: str = ""
-    model_route: ModelRoute | None = None
-    target: TargetRoute | None = None
-    lease: Lease | None = None
-    hop: Hop | None = None  # how this attempt gets to its target
-    seat: Seat | None = None  # the key this attempt uses, where there is one to choose
-    secret: str = ""  # the credential it was sent with, which no error may show
-    slot: int = -1  # in the in-flight table
-    stream: bool = False
-    status: int = 0
-    error: str = ""
-    usage: Usage | None = None
-    usage_source: UsageSource = "none"
-    cost: int | None = None
-    first_byte_at: int = 0
-    waited_ns: int = 0  # for the client's body
-    upstream_ns: int = 0  # for upstreams
-    connect: int = 0
-    queue: int = 0
-    engine_cpu: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-    last: bytes = b""
-    broken: bool = False
-    has_started: bool = False  # some of the answer has been handed over: its status can no longer change
-    wake_at: float = _NEVER
-    _chunked: bool = False
-    _closes: bool = False
-
-    def __repr__(self) -> str:
-        return f"Exchange({self.id!r})"  # nothing of what it holds: there are secrets among it
+    def __init__(
+        self,
+        connection: ClientConnection,
+        request_id: bytes,
+        facts: Facts,
+        router: Router,
+        flow: Flow,
+        ends_at: float = _NEVER,
+    ) -> None:
+        self.connection = connection
+        self.id = request_id
+        self.facts = facts
+        self.operation = facts.operation
+        self.router = router
+        self.flow = flow
+        self.started = monotonic_ns()
+        self.attempts: list[Attempt] = []
+        self.key: Key | None = None
+        self.verdict: Verdict | None = None
+        self.call: Call | None = None
+        self.ask: Ask | None = None  # the call in no format, once a target that speaks another one wants it
+        self.apart: tuple[Hop, memoryview] | None = None  # a hop's body that another process wrote
+        self.codec: Codec | None = None  # of the stream that the client sees
+        self.recalled: Recalled | None = None  # of a call that goes on from a kept response
+        self.reply = b""  # of a call whose answer may be kept: its body, or the end of its stream
+        self.dropped: Sequence[str] = ()  # what the translation had to leave out, by the client's own names
+        self.body: bytes | bytearray | memoryview = b""
+        self.model = ""
+        self.model_route: ModelRoute | None = None
+        self.target: TargetRoute | None = None
+        self.lease: Lease | None = None
+        self.hop: Hop | None = None  # how this attempt gets to its target
+        self.seat: Seat | None = None  # the key this attempt uses, where there is one to choose
+        self.secret = ""  # the credential it was sent with, which no error may show
+        self.slot = -1  # in the in-flight table
+        self.stream = False
+        self.status = 0
+        self.error = ""
+        self.usage: Usage | None = None
+        self.usage_source: UsageSource = "none"
+        self.cost: int | None = None
+        self.first_byte_at = 0
+        self.waited_ns = 0  # for the client's body
+        self.upstream_ns = 0  # for upstreams
+        self.connect = 0
+        self.queue = 0
+        self.engine_cpu = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.last = b""
+        self.broken = False
+        self.has_started = False  # some of the answer has been handed over: its status can no longer change
+        self.wake_at = _NEVER
+        self.ends_at = ends_at  # this attempt
+        self.call_ends_at = ends_at  # all of them
+        self._chunked = False
+        self._closes = False
 
     # --- the client ---
 

@@ -7,6 +7,7 @@ from gateline.model.key import key_hash
 from gateline.wire.header_policy import filter_request_headers
 from gateline.wire.http1 import RequestHead
 
+_EDITION = b"anthropic-version: 2023-06-01\r\n"  # the vendor wants to be told one
 _LONGEST = 256  # bytes: a longer token is not one of ours, and not worth hashing
 
 
@@ -24,4 +25,6 @@ class Facts:
         self.has_token = token is not None
         self.digest = key_hash(token, pepper) if token is not None and len(token) <= _LONGEST else None
         self.lines = filter_request_headers(request.headers)
+        if asked.family == "anthropic" and b"anthropic-version" not in request.headers:
+            self.lines += _EDITION
         self.is_strict = request.headers.get(b"x-gateline-strict", b"").lower() in {b"true", b"1"}

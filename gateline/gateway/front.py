@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from time import monotonic_ns
 
 from gateline.formats.table import ERRORS
 from gateline.gateway.cors import cors_lines
@@ -73,10 +72,7 @@ class Front:
         flow = connection.flow = Flow(self._crashed)
         self._number = number = self._number + 1
         ends_at = connection.service.clock.now + router.snapshot.server.request_timeout
-        exchange = Exchange(
-            connection, b"%b%x" % (self._prefix, number), facts, facts.operation, router, flow, monotonic_ns(),
-            ends_at, ends_at,
-        )  # fmt: skip
+        exchange = Exchange(connection, b"%b%x" % (self._prefix, number), facts, router, flow, ends_at)
         flow.start(self._pipeline.handle(exchange))
 
     def next_id(self) -> bytes:

@@ -91,7 +91,7 @@ def make_hop(provider: Provider, row: Row, model: str, operation: Operation, *, 
             return None
         if stream and (hop.client.reader is None or hop.server.writer is None):
             return None
-        hop.lines = _JSON
+        hop.lines = _JSON + row.edition
     return hop
 
 

@@ -8,7 +8,6 @@ from time import monotonic_ns
 from gateline.formats.contract import Watch
 from gateline.formats.mask import Mask, masked
 from gateline.formats.openai.usage import is_json_object
-from gateline.formats.vendor_error import ERROR_KEY
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.hop import Hop
 from gateline.gateway.router import TargetRoute
@@ -43,10 +42,10 @@ def relay_whole(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop)
     body = lease.take()
     watch = hop.watch
     assert watch is not None
-    is_json = watch.is_json and (watch.is_plain is None or not _is_plain(exchange, watch))
+    is_json = watch.is_json and (watch.wants_text is None or not _wants_text(exchange, watch))
     if is_json and not (body[:1] == b"{" and body[-1:] == b"}") and not is_json_object(body):
         raise _no_object(lease, target)
-    if body.find(ERROR_KEY) >= 0 and watch.reported is not None:
+    if body.find(watch.error_key) >= 0 and watch.reported is not None:
         failed = watch.reported(body, exchange.secret)
         if failed is not None:
             raise failed
@@ -105,7 +104,7 @@ async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, ho
     """Relays at the client's pace; what waits here is bounded by the lease's high-water mark."""
     watch = hop.watch
     assert watch is not None
-    is_json = watch.is_json and not _is_plain(exchange, watch)
+    is_json = watch.is_json and not _wants_text(exchange, watch)
     await _look_at_beginning(exchange, lease, target, clock, is_json=is_json)
     exchange.start(lease.status, lease.lines, lease.length)
     mask = Mask(exchange.secret if hop.is_raw else "")
@@ -135,10 +134,10 @@ async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, ho
             _check(exchange, target, clock, idle_at)
 
 
-def _is_plain(exchange: Exchange, watch: Watch) -> bool:
+def _wants_text(exchange: Exchange, watch: Watch) -> bool:
     """Whether this call's reply is something else than the JSON object that others of its operation get: then nothing
     that stands in it is the vendor's word."""
-    return watch.is_plain is not None and exchange.call is not None and watch.is_plain(exchange.call)
+    return watch.wants_text is not None and exchange.call is not None and watch.wants_text(exchange.call)
 
 
 async def _look_at_beginning(

@@ -17,8 +17,6 @@ COLLECT = 1_048_576  # bytes of a plain reply held before it is relayed as it co
 HIGH_WATER = 65_536  # bytes waiting to be taken at which the upstream is told to pause
 # What says of a reply that it comes in events: server-sent ones, lines of JSON (Ollama), or AWS's event stream.
 STREAM_TYPES = frozenset({b"text/event-stream", b"application/x-ndjson", b"application/vnd.amazon.eventstream"})
-# What says of a reply that it comes in events: server-sent ones, lines of JSON (Ollama), or AWS's event stream.
-STREAM_TYPES = frozenset({b"text/event-stream", b"application/x-ndjson", b"application/vnd.amazon.eventstream"})
 
 
 class Lease:

@@ -30,4 +30,4 @@ def upstream_head(provider: Provider, row: Row, operation: Operation, model: str
 
 def raw_head(provider: Provider, row: Row, method: bytes, target: str) -> bytes:
     """The same for any method and target."""
-    return request_head(method, target.encode(), host_of(provider).encode(), lines=row.lines + _AGENT)[:-2]
+    return request_head(method, target.encode(), host_of(provider).encode(), lines=_AGENT)[:-2]

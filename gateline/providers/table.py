@@ -65,7 +65,7 @@ TABLE: dict[str, Row] = {
         speaks=("messages", "messages.count_tokens"),
         auth="x-api-key",
         base_url="https://api.anthropic.com/v1",
-        lines=b"anthropic-version: 2023-06-01\r\n",
+        edition=b"anthropic-version: 2023-06-01\r\n",
         free="/models?limit=1",
         docs="https://platform.claude.com/docs/en/api",
         quirks="`max_tokens` is required: a call without one gets a bound of its own.",

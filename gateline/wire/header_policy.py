@@ -10,10 +10,12 @@ from gateline.model.errors import UpstreamBroken
 # `openai-project`, with which a client could spend another account of the operator's key; `idempotency-key`, under
 # which an upstream could give one tenant the answer of another; the client's address and its SDK's telemetry
 # (`x-stainless-*`, `x-goog-api-client`); `x-goog-user-project`, which names the account that pays; `x-gateline-*`,
-# which speak to us; `anthropic-version`, of which every request to that vendor has ours. The `-beta` headers choose a
-# shape of the vendor's API: without them the body beside them would be refused. What a beta can reach is what the
-# operator's key can.
-FORWARDED_REQUEST_HEADERS = frozenset({b"content-type", b"accept", b"openai-beta", b"anthropic-beta"})
+# which speak to us. The `-beta` headers choose a shape of the vendor's API, `anthropic-version` its edition: without
+# them the body beside them would be refused, or its answer not understood. What a beta can reach is what the operator's
+# key can.
+FORWARDED_REQUEST_HEADERS = frozenset({
+    b"content-type", b"accept", b"openai-beta", b"anthropic-version", b"anthropic-beta",
+})  # fmt: skip
 
 # Towards the client. Never: `set-cookie`, hop-by-hop headers, framing (ours differs), `server`, `x-request-id` (ours)
 # and Anthropic's `request-id`, which its SDK shows as the id to ask support about: that is ours too; and the upstream's

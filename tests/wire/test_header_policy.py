@@ -50,8 +50,7 @@ def test_request_headers_pass_by_allowlist() -> None:
 
 
 def test_what_chooses_the_shape_of_an_api_passes() -> None:
-    """A vendor's betas go on as the client sent them, since the body was written for them; its edition is ours to say.
-    """
-    headers = {b"anthropic-beta": b"a-1,b-2", b"openai-beta": b"assistants=v2"}
-    lines = filter_request_headers({**headers, b"x-gateline-strict": b"true", b"anthropic-version": b"2023-06-01"})
+    """A vendor's edition and its betas go on as the client sent them: the body was written for them."""
+    headers = {b"anthropic-version": b"2023-06-01", b"anthropic-beta": b"a-1,b-2", b"openai-beta": b"assistants=v2"}
+    lines = filter_request_headers({**headers, b"x-gateline-strict": b"true"})
     assert sorted(lines.split(b"\r\n")) == [b"", *sorted(b"%b: %b" % pair for pair in headers.items())]

@@ -66,7 +66,7 @@ async def _address(provider: Provider, egress: EgressPolicy) -> str:
 
 async def _get(provider: Provider, row: Row, address: str, path: str) -> bytes:
     headers = {"Host": host_of(provider), "User-Agent": "gateline", "Accept-Encoding": "identity"}
-    lines = row.lines + authorization(row.auth, next(iter(provider.keys), ""), provider.name)
+    lines = row.edition + authorization(row.auth, next(iter(provider.keys), ""), provider.name)
     headers |= dict(line.split(": ", 1) for line in lines.decode("ascii").splitlines())
     shown = f"[{address}]" if ":" in address else address
     url = f"{provider.scheme}://{shown}:{provider.port}{provider.path}{path}"

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import msgspec
 
+from gateline.formats.typed import UNREAD
 from gateline.formats.vendor_error import explain, reported_error, writable
 from gateline.model.errors import GatewayError, UpstreamError
 from gateline.wire.sse import write_event
 
+_LONGEST_ERROR = 8_192  # bytes of a body: an error has a sentence in it
 _encode = msgspec.json.Encoder().encode
+
+
+class _Answer(msgspec.Struct):
+    """A message that is one: what is in it does not matter here."""
+
+
+class _Told(msgspec.Struct):
+    message: str | _Answer | None = None
+
+
+_decode_told = msgspec.json.Decoder(_Told).decode
 
 
 class _Object(msgspec.Struct, omit_defaults=True):
@@ -36,9 +49,17 @@ def write_stream_error(error: GatewayError, request_id: str = "") -> bytes:
 
 
 def reported(body: bytes, secret: str) -> UpstreamError | None:
-    """The error in a reply that calls itself a success."""
+    """The error in a reply that calls itself a success: Cohere's own has its words where an answer has its message."""
     failed = reported_error(body, secret=secret)
-    return None if failed is None else UpstreamError(failed.message, code=failed.code or failed.type)
+    if failed is not None:
+        return UpstreamError(failed.message, code=failed.code or failed.type)
+    if len(body) > _LONGEST_ERROR:
+        return None
+    try:
+        told = _decode_told(body).message
+    except UNREAD:
+        return None
+    return event_error({"message": told}, secret) if isinstance(told, str) else None
 
 
 def event_error(found: object, secret: str) -> UpstreamError:

@@ -16,7 +16,7 @@ from gateline.formats.contract import Client, ErrorForm, Server, Watch
 
 CHAT_SERVER = Server(read_chat, write_reply, SERVER_NAMES, StreamWriter)
 CHAT_CLIENT = Client(write_chat, read_reply, CLIENT_NAMES, StreamReader)
-CHAT_WATCH = Watch(usage_of_reply, usage_in_tail, StreamCodec, reported)
+CHAT_WATCH = Watch(usage_of_reply, usage_in_tail, StreamCodec, reported, error_key=b'"message"')
 
 EMBED_SERVER = Server(embed.read_embed, embed.write_reply, EMBED_NAMES)
 EMBED_CLIENT = Client(embed.write_embed, embed.read_reply, EMBED_NAMES)

@@ -61,7 +61,7 @@ def _speech(call: Call, secret: str) -> Codec:
     return MediaCodec(_SPEECH, secret)
 
 
-def _is_plain(call: Call) -> bool:
+def _wants_text(call: Call) -> bool:
     """`response_format` stands bare in a form, in quotes in JSON."""
     wanted = call.fields.get("response_format")
     return wanted is not None and bytes(wanted).decode("utf-8", "replace").strip(' "') not in _OBJECTS
@@ -70,7 +70,7 @@ def _is_plain(call: Call) -> bool:
 IMAGE_WATCH = Watch(_PICTURES.of_reply, _PICTURES.in_tail, _pictures, _reported)
 # OpenAI's whisper-1 answers a wish for a stream with a whole transcript, its tts-1 with sound (API reference).
 TRANSCRIPT_WATCH = Watch(
-    _TRANSCRIPTS.of_reply, _TRANSCRIPTS.in_tail, _transcript, _reported, is_plain=_is_plain, may_be_whole=True
+    _TRANSCRIPTS.of_reply, _TRANSCRIPTS.in_tail, _transcript, _reported, wants_text=_wants_text, may_be_whole=True
 )
 SPEECH_WATCH = Watch(_SPEECH.of_reply, _SPEECH.in_tail, _speech, _reported, is_json=False, may_be_whole=True)
 
