@@ -114,8 +114,9 @@ class Client:
 @dataclass(frozen=True, slots=True)
 class Watch:
     """How to follow a reply that passes untouched. `codec` is made with the call and the secret that was sent;
-    `reported` is an error in a reply that calls itself a success (`error_key` stands in it); `is_json`: a reply is one JSON object, but to calls that want plain text (`wants_text`). `may_be_whole`: vendors ignore the
-    wish for a stream, and clients know."""
+    `reported` is an error in a reply that calls itself a success (`error_key` stands in it); `is_json`: a reply is one
+    JSON object, but to calls that want plain text (`wants_text`). `may_be_whole`: vendors ignore the wish for a stream,
+    and clients know."""
 
     usage: Callable[[bytes], Usage | None]
     usage_in_tail: Callable[[bytes], Usage | None]

@@ -24,8 +24,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     `base_url` is where the vendor lives when the configuration does not say; empty: the configuration must. It and
     `paths` (request targets that depart from the format's own) may name `options` of the provider in braces, which the
     configuration must then give. `issuer` hands out tokens; an `api_key` given in place of one goes out as `auth` says.
-    `edition` is the header line that says which edition of the API is spoken, where the client does not say. `free` is where a GET costs nothing and is refused to a bad
-    credential; empty where the vendor documents no such call. `quirks` is for people.
+    `edition` is the header line that says which edition of the API is spoken, where the client does not say. `free` is
+    where a GET costs nothing and is refused to a bad credential; empty where the vendor documents no such call.
+    `quirks` is for people.
     """
 
     title: str
