@@ -26,12 +26,15 @@ from docs import meanings, translation, vendors
 from gateline.cli.main import app
 from gateline.control.config import Config
 from gateline.control.metrics import ColumnsCollector
+from gateline.formats.contract import ErrorForm
+from gateline.formats.table import ERRORS
 from gateline.model import errors
 from gateline.model.record import Record
 from gateline.store import columns
 
 REFERENCE = Path(__file__).parent / "reference"
 _MARK = "<!-- Written by docs/generate.py: change the code or docs/meanings.py, then run `make docs`. -->"
+_LIMITED = errors.RateLimited("…")
 _SIZES = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
 
@@ -181,9 +184,9 @@ def _number(value: Any) -> str:
 def _providers() -> str:
     return _page(
         "Providers",
-        "A `kind` is one vendor: where it lives, what it speaks, with which credential, and what it does otherwise than the "
-        "format it speaks says. A call of an operation that the vendor speaks passes as it is; any other is translated "
-        "into the first of its kind, and what the vendor is known to refuse is left out and told in "
+        "A `kind` is one vendor: where it lives, what it speaks, with which credential, and what it does otherwise "
+        "than the format it speaks says. A call of an operation that the vendor speaks passes as it is; any other is "
+        "translated into the first of its kind, and what the vendor is known to refuse is left out and told in "
         "`x-gateline-dropped`. `gateline providers list` prints this table, `gateline providers add KIND` writes the "
         "configuration. What is not here and speaks OpenAI's format is `openai-compatible`: see "
         "[adding a vendor](../how-to/add-a-vendor.md).",
@@ -206,12 +209,13 @@ def _errors() -> str:
         rows.append((*shown, meanings.ERRORS[each.__name__]))
     return _page(
         "Errors",
-        "One tree (`gateline/model/errors.py`) and one table. Every answer that is an error has OpenAI's shape, and "
-        "the `x-request-id` under which ledger and log know the call:",
-        '```json\n{"error": {"message": "…", "type": "rate_limit_error", "param": null, "code": "rate_limit_exceeded"}}'
-        "\n```",
-        "A stream that has begun ends in an event of the same shape and without `[DONE]`; a plain answer that breaks "
-        "off after its head ends in a reset connection. Neither can be taken for a whole answer.",
+        "One tree (`gateline/model/errors.py`) and one table. An answer that is an error has the shape that the called "
+        "API gives its errors, so that each SDK raises its own exceptions, and the `x-request-id` under which ledger "
+        "and log know the call. One and the same, 429, in each API:",
+        _table(("API", "a body"), [(family, _worded(form)) for family, form in ERRORS.items()]),
+        "Only OpenAI's shape has fields for code and parameter; the message says the same in words. A stream that has "
+        "begun ends in its API's error event, without what ends a whole one (`[DONE]`, `message_stop`, ...); a plain "
+        "answer that breaks off after its head ends in a reset connection. Neither can be taken for a whole answer.",
         _table(("status", "code", "type", "what happened, what to do"), rows),
         "## More codes",
         _table(("code", "meaning"), [(f"`{code}`", meaning) for code, meaning in meanings.CODES.items()]),
@@ -224,6 +228,12 @@ def _errors() -> str:
             ],
         ),
     )
+
+
+def _worded(form: ErrorForm) -> str:
+    said = [form.write(_LIMITED, "req_…").decode()]
+    said += [f"{name.decode()}: {value.decode()}" for name, value in form.headers(_LIMITED)]
+    return " with ".join(f"`{each}`" for each in said)
 
 
 def _tree(root: type[errors.GatewayError]) -> Iterator[type[errors.GatewayError]]:
@@ -248,8 +258,8 @@ def _ledger() -> str:
         "Times are UTC nanoseconds since the epoch, durations nanoseconds, money integer nano-dollars (1e-9 USD).",
         _table(("field", "type", "meaning"), rows),
         "`records` is a view: it puts together what the importer keeps apart ([0014](../decisions/0014-calls-kinds-and-"
-        "callers.md)). In it `usage` is a column a count (`input_tokens`, ...), NULL when unknown, and `attempts` is JSON. "
-        "A record is quickest found by its `id`.",
+        "callers.md)). In it `usage` is a column a count (`input_tokens`, ...), NULL when unknown, and `attempts` is "
+        "JSON. A record is quickest found by its `id`.",
         "`gateline usage [--since 1h] [--by model|key|tenant] [--json]` prints totals. Where *unpriced* or *unmetered* "
         "is above zero, the sums beside it are lower bounds: unknown is never counted as zero.",
         "The format is a MessagePack array. Fields are only ever added at its end, with a default; `version` then "
@@ -340,6 +350,8 @@ def _takes(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(kind))
     kinds = [each for each in get_args(kind) or (kind,) if each is not NoneType]
+    if get_origin(kinds[0]) is Literal:
+        return _takes(kinds[0])
     return {bool: "–", int: "number", float: "number", str: "text"}.get(kinds[0], "path")
 
 

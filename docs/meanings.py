@@ -56,8 +56,8 @@ FIELDS = {
     "providers.NAME.verify_tls": "false trusts anybody: for tests",
     "providers.NAME.ca_file": "absolute path of a PEM file to trust instead of the system's",
     "providers.NAME.models": "`auto`: its whole list is served, each model as `NAME/model`",
-    "providers.NAME.passthrough": "true: its whole API can be asked for under `/passthrough/NAME/`, by keys that may use "
-    "every model; see [passthrough](../how-to/passthrough.md)",
+    "providers.NAME.passthrough": "true: its whole API can be asked for under `/passthrough/NAME/`, by keys that may "
+    "use every model; see [passthrough](../how-to/passthrough.md)",
     "models.NAME.targets": "where calls go; may be left out for the local models",
     "models.NAME.targets[].provider": "a name under `providers`, or `local`",
     "models.NAME.targets[].model": "the model's name there, at most 256 bytes",
@@ -72,7 +72,8 @@ FIELDS = {
     "models.NAME.targets[].price.output_audio": "for output that is sound; else as `output`",
     "models.NAME.targets[].price.input_image": "for input that is pictures; else as `input`",
     "models.NAME.targets[].price.output_image": "for output that is pictures; else as `output`",
-    "models.NAME.targets[].price.cached_audio": "for sound read from the prompt cache; else as `cached`, or as `input_audio` without `cached`",
+    "models.NAME.targets[].price.cached_audio": "for sound read from the prompt cache; else as `cached`, or as "
+    "`input_audio` without `cached`",
     "models.NAME.fallbacks": "public names to go on with, in order, when every target has failed",
     "models.NAME.price": "overrides the published price of all targets",
     "models.NAME.price.input": "US dollars per million tokens",
@@ -84,7 +85,8 @@ FIELDS = {
     "models.NAME.price.output_audio": "for output that is sound; else as `output`",
     "models.NAME.price.input_image": "for input that is pictures; else as `input`",
     "models.NAME.price.output_image": "for output that is pictures; else as `output`",
-    "models.NAME.price.cached_audio": "for sound read from the prompt cache; else as `cached`, or as `input_audio` without `cached`",
+    "models.NAME.price.cached_audio": "for sound read from the prompt cache; else as `cached`, or as "
+    "`input_audio` without `cached`",
     "egress.allow": "networks (CIDR) that names may resolve to although they are not public",
     "retry.attempts": "tries a target, before anything is visible to the client",
     "retry.base": "first back-off; it doubles, with full jitter",
@@ -97,6 +99,7 @@ FIELDS = {
 ERRORS = {
     "GatewayError": "the root of the tree; never raised itself",
     "BadRequest": "the request cannot be served as it is: the message names the field",
+    "Untranslatable": "the call has `x-gateline-strict`, and `param` cannot be told to the model's vendor",
     "BadWire": "the bytes are not the HTTP that is spoken here; the connection closes",
     "Unauthenticated": "no key, an unknown key or a revoked one",
     "Forbidden": "the key has no access to the model",
@@ -130,6 +133,18 @@ CODES = {
     "invalid_type": "400: `param` has the wrong type",
     "invalid_value": "400: `param` has a value that cannot be",
     "unknown_parameter": "400: a field that differs from a known one only in its case",
+    "unsupported_parameter": "400: `param` is known and not served: by the gateway, or by a local model",
+    "unsupported_value": "400: `param` is served, but not with this value by this model",
+    "unsupported_operation": "400: the model's vendor has nothing like this operation",
+    "previous_response_not_found": "400: no response of this id is kept here",
+    "invalid_multipart": "400: the form is not sound",
+    "invalid_path": "400: a passthrough path that leads upwards, or cannot be forwarded",
+    "key_is_limited": "403: passthrough is for keys that may use every model",
+    "upstream_keys_refused": "503: the vendor has refused each of the provider's keys",
+    "context_length_exceeded": "400: more tokens than a local model takes",
+    "too_many_tokens": "400: more tokens in one request than a local model embeds at once",
+    "queue_full": "503: as many chats wait for a local model as may",
+    "out_of_memory": "503: a local model has no memory left for this request",
 }
 
 RECORD = {
@@ -137,7 +152,7 @@ RECORD = {
     "id": "the `x-request-id` that the client saw",
     "tenant": "the key's tenant",
     "key_id": "the key's id, never the key",
-    "operation": "`chat.completions`, `completions`, `embeddings`, `models`",
+    "operation": "what was asked for: see [the table of paths](../how-to/clients.md#which-paths-are-served)",
     "model": "the public name; empty for a call that named none we have",
     "target": "`provider/model` that answered, or was asked last",
     "status": "what the client was told; 499: it left first",

@@ -6,6 +6,7 @@ call in another format. One request at a time; what waits is bounded by the sock
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -13,11 +14,13 @@ import signal
 import socket
 import sys
 from array import array
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import msgspec
 
+from gateline.app.complaints import Complaints
 from gateline.formats.call import read_call
 from gateline.formats.dialect import Dialect
 from gateline.formats.form import read_form
@@ -25,11 +28,15 @@ from gateline.formats.packed import pack
 from gateline.formats.table import CLIENTS, SERVERS
 from gateline.model.call import Operation
 from gateline.model.errors import BadRequest
-from gateline.model.peek import Peek, Peeked, ToPeeker, Translate, Translated, Unreadable
+from gateline.model.peek import MESSAGE, Failed, FromPeeker, Peek, Peeked, ToPeeker, Translate, Translated, Unreadable
 
-_MESSAGE = 65_536
+T = TypeVar("T")
+
 _FIELDS = 1_000  # with names of this many bytes in all: an answer must fit a datagram
 _NAMES = 16_384
+_WORDS = 2_048  # characters of a text out of a body that an answer repeats
+_PATIENCE = 5.0  # seconds for one question: all others wait behind it
+_NICE = 5  # where cores are short, one large body gives way to the many small ones
 _decode = msgspec.msgpack.Decoder(ToPeeker).decode
 _decode_dialect = msgspec.msgpack.Decoder(Dialect).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -66,17 +73,17 @@ def look(question: Peek, pages: mmap.mmap) -> Peeked | Unreadable:
         else:
             call = read_call(body, operation, question.model, question.stream)
     except BadRequest as error:
-        return Unreadable(question.id, str(error), error.param, error.reason)
+        return _unreadable(question.id, error)
     if len(call.fields) > _FIELDS or sum(map(len, call.fields)) > _NAMES:
         return Unreadable(question.id, "the body has more fields than any call takes", None, "invalid_value")
     base = address_of(body)
     spans = [(name, address_of(raw) - base, memoryview(raw).nbytes) for name, raw in call.fields.items()]
     return Peeked(
         question.id,
-        call.model,
+        call.model[:_WORDS],  # no model of ours is called so: what is cut is not found either
         call.stream,
         call.include_usage,
-        call.user,
+        call.user and call.user[:_WORDS],
         call.max_tokens,
         [(name, start, start + length) for name, start, length in spans],
         call.form,
@@ -91,31 +98,90 @@ def translate(question: Translate, pages: mmap.mmap) -> tuple[Translated, list[b
         call = read_call(body, operation, question.model, question.stream)
         ask = SERVERS[operation].read(call, body)
         written = CLIENTS[spoken].write(ask, question.target, _decode_dialect(question.dialect))
+        packed = pack(ask)
     except BadRequest as error:
-        return Unreadable(question.id, str(error), error.param, error.reason)
-    packed = pack(ask)
-    return Translated(question.id, len(written.body), len(packed), list(written.dropped)), [written.body, packed]
+        return _unreadable(question.id, error)
+    return Translated(question.id, len(written.body), len(packed), _first(written.dropped)), [written.body, packed]
 
 
-def _answer(question: Peek | Translate, pages: mmap.mmap, sock: socket.socket, sender: str) -> None:
-    answer: Peeked | Unreadable | Translated
-    if isinstance(question, Peek):
-        answer = look(question, pages)
-    else:
-        translated = translate(question, pages)
-        if isinstance(translated, tuple):
-            answer, pieces = translated
-            descriptor = os.memfd_create("gateline-translated", os.MFD_CLOEXEC)
-            try:
-                for piece in pieces:
-                    _write(descriptor, piece)
-                beside = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [descriptor]))]
-                sock.sendmsg([_encode(answer)], beside, 0, sender)
-            finally:
-                os.close(descriptor)
-            return
-        answer = translated
-    sock.sendto(_encode(answer), sender)
+def _unreadable(number: int, error: BadRequest) -> Unreadable:
+    return Unreadable(number, str(error)[:_WORDS], error.param and error.param[:_WORDS], error.reason)
+
+
+def _first(names: Sequence[str]) -> list[str]:
+    """As many of `names` as a header can tell."""
+    left = _WORDS
+    told: list[str] = []
+    for name in names:
+        left -= len(name)
+        if left < 0:
+            return told or [name[:_WORDS]]
+        told.append(name)
+    return told
+
+
+class _TooLong(Exception):
+    """A question has had its time."""
+
+
+def within(seconds: float, work: Callable[[], T]) -> T | None:
+    """What `work` returns; None when that takes longer. Main thread only. A single step of C code is waited for."""
+    running = True
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        if running:  # else it is done, just now
+            raise _TooLong
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # and again: a finaliser may swallow the first
+    try:
+        try:
+            return work()
+        finally:
+            running = False
+    except _TooLong:
+        return None
+    finally:
+        running = False
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def answer(
+    question: ToPeeker, pages: mmap.mmap, complaints: Complaints, patience: float = _PATIENCE
+) -> tuple[bytes, list[bytes]]:
+    """The datagram that answers, whatever becomes of the question, and the pieces of what goes beside it."""
+    found: FromPeeker | tuple[FromPeeker, list[bytes]] | None
+    try:
+        if isinstance(question, Peek):
+            found = within(patience, lambda: look(question, pages))
+        else:
+            found = within(patience, lambda: translate(question, pages))
+        if found is None:
+            found = Unreadable(question.id, "the body took too long to read: make it simpler", None, "invalid_value")
+        told, pieces = found if isinstance(found, tuple) else (found, [])
+        data = _encode(told)
+    except Exception as defect:  # noqa: BLE001 - a question's boundary: one body's defect must not cost others theirs
+        complaints.crash(defect)
+        return _encode(Failed(question.id)), []
+    if len(data) > MESSAGE:
+        refused = Unreadable(question.id, "the body holds longer names than any call has", None, "invalid_value")
+        return _encode(refused), []
+    return data, pieces
+
+
+def _send(sock: socket.socket, sender: str, data: bytes, pieces: list[bytes]) -> None:
+    """Raises OSError when nobody is there any more, or memory is short."""
+    if not pieces:
+        sock.sendto(data, sender)
+        return
+    descriptor = os.memfd_create("gateline-translated", os.MFD_CLOEXEC)
+    try:
+        for piece in pieces:
+            _write(descriptor, piece)
+        sock.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [descriptor]))], 0, sender)
+    finally:
+        os.close(descriptor)
 
 
 def _write(descriptor: int, data: bytes) -> None:
@@ -127,26 +193,35 @@ def _write(descriptor: int, data: bytes) -> None:
 def serve(path: Path, parent: int) -> None:
     """Answers until the process `parent` is gone. Raises OSError when the socket cannot be made."""
     path.unlink(missing_ok=True)
+    complaints = Complaints("peeker", 0)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(str(path))
         path.chmod(0o600)
         sock.settimeout(1.0)
         while os.getppid() == parent:
             try:
-                data, descriptors, _, sender = socket.recv_fds(sock, _MESSAGE, 1)
+                data, descriptors, _, sender = socket.recv_fds(sock, MESSAGE, 1)
             except TimeoutError:
                 continue
             try:
                 question = _decode(data)
-                with mmap.mmap(descriptors[0], question.size, prot=mmap.PROT_READ) as pages:
-                    _answer(question, pages, sock, sender)
-            except (OSError, msgspec.MsgspecError, IndexError):
-                pass  # the worker has died meanwhile, or what came is not ours
+                pages = mmap.mmap(descriptors[0], question.size, prot=mmap.PROT_READ)
+            except (OSError, ValueError, msgspec.MsgspecError, IndexError):
+                continue  # the worker has died meanwhile, or what came is not ours
             finally:
                 for descriptor in descriptors:
                     os.close(descriptor)
+            data, pieces = answer(question, pages, complaints)
+            try:
+                _send(sock, sender, data, pieces)
+            except OSError:
+                with contextlib.suppress(OSError):  # the worker has died meanwhile
+                    sock.sendto(_encode(Failed(question.id)), sender)
+            with contextlib.suppress(BufferError):  # a defect's frames may still show it: it goes with them
+                pages.close()
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all: the supervisor says what it means
+    os.nice(_NICE)
     serve(Path(sys.argv[1]), int(sys.argv[2]))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from gateline.cli.failure import fail
 
 if TYPE_CHECKING:
     from gateline.control.importers.litellm import Imported
@@ -39,7 +41,7 @@ def litellm(
     for left in found.left:
         typer.echo(f"{file}:{left}", err=True)
     if not found.providers:
-        _fail(f"{file}: no model could be carried")
+        fail(f"{file}: no model could be carried")
     if output is None:
         print(found.text, end="")
     else:
@@ -62,13 +64,8 @@ def _write(output: Path, text: str) -> None:
     from gateline.control.compile import write_whole
 
     if output.exists():
-        _fail(f"{output} is there already: name another file")
+        fail(f"{output} is there already: name another file")
     try:
         write_whole(output, text.encode())
     except OSError as error:
-        _fail(f"{output} cannot be written: {error.strerror}")
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(1)
+        fail(f"{output} cannot be written: {error.strerror}")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from gateline.cli.failure import fail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,7 +90,7 @@ def revoke(
     done, missing = outcome["acknowledged"], outcome["missing"]
     print(f"acknowledged by {len(done)} of {len(done) + len(missing)} workers in {outcome['milliseconds']:g} ms")
     if missing:
-        _fail(f"not yet by worker {', '.join(map(str, missing))}: run this again")
+        fail(f"not yet by worker {', '.join(map(str, missing))}: run this again")
 
 
 def _create(place: DataDir, wish: dict[str, Any]) -> dict[str, Any]:
@@ -145,7 +147,7 @@ def _reach(place: DataDir) -> Control | None:
 def _kept_keys(place: DataDir) -> AbstractContextManager[Keys]:
     """The same of a data directory that must be there: a name that is mistyped makes nothing."""
     if not place.database.exists() and not place.has_lost_database:
-        _fail(f"there is no data directory at {place.root}: name one with --data-dir; `keys create` makes it")
+        fail(f"there is no data directory at {place.root}: name one with --data-dir; `keys create` makes it")
     return _keys(place)
 
 
@@ -157,7 +159,7 @@ def _keys(place: DataDir) -> Iterator[Keys]:
     from gateline.store.sql.base import connect
 
     if place.has_lost_database:
-        _fail(f"{place.database} is gone: mount or restore it, an empty one would hide all keys")
+        fail(f"{place.database} is gone: mount or restore it, an empty one would hide all keys")
     place.create()
     migrate(place.database)
     engine = connect(place.database)
@@ -178,11 +180,11 @@ def _failures_told() -> Iterator[None]:
     try:
         yield
     except (BadKey, UnknownKey, NoSlotLeft, ControlRefused) as error:
-        _fail(str(error))
+        fail(str(error))
     except OperationalError as error:
-        _fail(f"the database cannot be used now: {error.orig}")
+        fail(f"the database cannot be used now: {error.orig}")
     except OSError as error:
-        _fail(f"the data directory cannot be used: {error}")
+        fail(f"the data directory cannot be used: {error}")
 
 
 def _print_table(keys: list[dict[str, Any]]) -> None:
@@ -213,8 +215,3 @@ def _print_table(keys: list[dict[str, Any]]) -> None:
         )
         table.add_row(*map(Text, cells))  # Text: a name is no markup
     screen().print(table)
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(1)

@@ -6,9 +6,11 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from gateline.cli.failure import fail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +86,7 @@ def add(
     key = _key(kind, row, api_key_env, is_needed=not no_test)
     checked = _checked(name, fields, key or ("unset" if api_key_env else ""))
     if not no_test and not _is_tried(name, checked, row, config):
-        _fail("nothing was written: --no-test writes it as it is")
+        fail("nothing was written: --no-test writes it as it is")
     kept = _kept_key(name, key, api_key_env, key_file, config, plain=plain)
     if kept is not None:
         fields["api_key"] = kept.reference
@@ -97,10 +99,9 @@ def add(
         if kept is not None:
             kept.forget()
         shown = section(name, {**fields, **({"api_key": "…"} if plain and key else {})})
-        _fail(f"{config} was left as it is: {error}. What would stand under `providers`:\n{shown}")
+        fail(f"{config} was left as it is: {error}. What would stand under `providers`:\n{shown}")
     where = f"; its key is in {kept.path}" if kept is not None and kept.path is not None else ""
-    served = f"; its models are served as {name}/…" if not no_models else ""
-    print(f"{config}: provider {name} added{where}{served}")
+    print(f"{config}: provider {name} added{where}" + ("" if no_models else f"; its models are served as {name}/…"))
 
 
 def _as_object(kind: str, row: Row) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def _row(kind: str) -> Row:
     if kind not in TABLE or kind == LOCAL_PROVIDER:
         close = get_close_matches(kind, TABLE, n=1)
         hint = f"did you mean {close[0]}?" if close else "see `gateline providers list`, or use openai-compatible"
-        _fail(f"there is no kind {kind!a}: {hint}")
+        fail(f"there is no kind {kind!a}: {hint}")
     return TABLE[kind]
 
 
@@ -135,7 +136,7 @@ def _asked_fields(kind: str, row: Row, given: list[str], base_url: str | None) -
     fields = {"kind": kind}
     named = dict(each.split("=", 1) for each in given if "=" in each)
     if len(named) < len(given):
-        _fail("--option takes FIELD=VALUE, each field once")
+        fail("--option takes FIELD=VALUE, each field once")
     if base_url or not row.base_url:
         fields["base_url"] = base_url or named.pop("base_url", "") or _prompt("base_url", "--base-url")
     for field in row.options:
@@ -146,7 +147,7 @@ def _asked_fields(kind: str, row: Row, given: list[str], base_url: str | None) -
 
 def _prompt(field: str, option: str) -> str:
     if not sys.stdin.isatty():
-        _fail(f"this kind needs {field}: give it with {option}")
+        fail(f"this kind needs {field}: give it with {option}")
     return str(typer.prompt(field, err=True)).strip()
 
 
@@ -157,7 +158,7 @@ def _key(kind: str, row: Row, variable: str | None, *, is_needed: bool) -> str:
     if variable is not None:
         key = os.environ.get(variable, "")
         if not key and is_needed:
-            _fail(f"the environment has no {variable}: set it, or do not try the key (--no-test)")
+            fail(f"the environment has no {variable}: set it, or do not try the key (--no-test)")
         return key
     may_lack = row.issuer in {"aws", "google", "entra"} or kind in {*SELF_HOSTED, "ollama", "openai-compatible"}
     if sys.stdin.isatty():
@@ -167,7 +168,7 @@ def _key(kind: str, row: Row, variable: str | None, *, is_needed: bool) -> str:
         key = sys.stdin.readline()
     key = key.strip()
     if not key and not may_lack:
-        _fail("no key was given: it is read from standard input, or from the variable that --api-key-env names")
+        fail("no key was given: it is read from standard input, or from the variable that --api-key-env names")
     return key
 
 
@@ -184,11 +185,11 @@ def _checked(name: str, fields: Mapping[str, str], key: str) -> ProviderSection:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         if first["loc"][-1] == "[key]":
-            _fail(f"a provider cannot be called {name!a}: letters, digits, dots, hyphens and underscores, at most 64")
-        _fail(f"{first['loc'][-1]}: {first['msg'].removeprefix('Value error, ')}")
+            fail(f"a provider cannot be called {name!a}: letters, digits, dots, hyphens and underscores, at most 64")
+        fail(f"{first['loc'][-1]}: {first['msg'].removeprefix('Value error, ')}")
     found = [(field, words) for path, field, words in cross_check(checked, values) if path[:1] == ("providers",)]
     if found:
-        _fail(f"{found[0][0].removeprefix(f'providers.{name}.')} {found[0][1]}")
+        fail(f"{found[0][0].removeprefix(f'providers.{name}.')} {found[0][1]}")
     return checked.providers[name]
 
 
@@ -234,7 +235,7 @@ def _kept_key(
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        _fail(f"the key cannot be kept in {path}: {error.strerror}; --key-file names another place")
+        fail(f"the key cannot be kept in {path}: {error.strerror}; --key-file names another place")
     with os.fdopen(descriptor, "w") as file:
         file.write(key + "\n")
     return _Kept(f"file:{path}", path)
@@ -248,8 +249,3 @@ def _replace(config: Path, text: str) -> None:
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     write_whole(path, text.encode())
     path.chmod(mode)
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(1)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from gateline.cli.failure import fail
 
 if TYPE_CHECKING:
     from gateline.store.datadir import DataDir
@@ -42,9 +44,9 @@ def usage(
     try:
         since_of(since)
     except ValueError as error:
-        _fail(f"--since {since}: {error}")
+        fail(f"--since {since}: {error}")
     if not place.journal.is_dir():
-        _fail(f"there is no data directory at {place.root}: start `gateline serve` first, or name one with --data-dir")
+        fail(f"there is no data directory at {place.root}: start `gateline serve` first, or name one with --data-dir")
     rows = _ask_server(place, since, by)
     if rows is None:
         rows = _read(place, since, by)
@@ -85,7 +87,7 @@ def _ask_server(place: DataDir, since: str | None, by: str) -> list[dict[str, An
         with server:
             rows: Any = server.ask("GET", "/usage", params=query, timeout=_ASK_SECONDS)
     except ControlRefused as error:
-        _fail(str(error))
+        fail(str(error))
     return list(rows)
 
 
@@ -99,7 +101,7 @@ def _read(place: DataDir, since: str | None, by: Literal["model", "key", "tenant
     from gateline.store.sql.base import connect
 
     if place.has_lost_database:
-        _fail(f"{place.database} is gone: mount or restore it, an empty one would hide all records")
+        fail(f"{place.database} is gone: mount or restore it, an empty one would hide all records")
     migrate(place.database)
     engine = connect(place.database)
     try:
@@ -131,8 +133,3 @@ def _print_table(rows: list[dict[str, Any]], by: str) -> None:
         shown = Text((name or "–") if name.isprintable() else repr(name))
         table.add_row(shown, *(f"{row[count]:,}" for count in counts), cost_of(row))
     screen().print(table)
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(1)

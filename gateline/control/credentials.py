@@ -26,7 +26,6 @@ _FIELDS: dict[Issuer, tuple[str, ...]] = {
     "entra": ("tenant_id", "client_id", "client_secret"),
     "ibm": (),
 }
-_KEYS = ("api_key", "api_keys")
 
 
 def options_of(section: ProviderSection) -> tuple[tuple[str, str], ...]:

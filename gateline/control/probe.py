@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from typing import Final
 
 import httpx
 import msgspec
 
+from gateline.control.own_get import own_get
 from gateline.formats.vendor_error import read_error
 from gateline.model.errors import EgressRefused
 from gateline.model.snapshot import Provider
 from gateline.net.egress import EgressPolicy
-from gateline.providers.authorization import authorization
-from gateline.providers.head import host_of
 from gateline.providers.paths import fill
 from gateline.providers.row import Row
 
@@ -67,14 +65,10 @@ def _ask(provider: Provider, row: Row, egress: EgressPolicy) -> tuple[int, list[
     found = socket.getaddrinfo(provider.host, provider.port, type=socket.SOCK_STREAM)
     address = str(found[0][4][0])
     egress.check(address, host=provider.host)
-    headers = {"Host": host_of(provider), "User-Agent": "gateline", "Accept-Encoding": "identity"}
-    lines = row.edition + authorization(row.auth, next(iter(provider.keys), ""), provider.name)
-    headers |= dict(line.split(": ", 1) for line in lines.decode("ascii").splitlines())
-    shown = f"[{address}]" if ":" in address else address
-    url = f"{provider.scheme}://{shown}:{provider.port}{provider.path}{fill(row.free, provider.options)}"
+    get = own_get(provider, row, address, fill(row.free, provider.options))
     with (
-        httpx.Client(trust_env=False, verify=_tls(provider), timeout=_SECONDS, follow_redirects=False) as client,
-        client.stream("GET", url, headers=headers, extensions={"sni_hostname": provider.host}) as reply,
+        httpx.Client(trust_env=False, verify=get.verify, timeout=_SECONDS, follow_redirects=False) as client,
+        client.stream("GET", get.url, headers=get.headers, extensions=get.extensions) as reply,
     ):
         raw = bytearray()
         for chunk in reply.iter_raw():
@@ -82,16 +76,6 @@ def _ask(provider: Provider, row: Row, egress: EgressPolicy) -> tuple[int, list[
             if len(raw) > _MAX_REPLY:
                 break
         return reply.status_code, list(reply.headers.raw), bytes(raw[:_MAX_REPLY])
-
-
-def _tls(provider: Provider) -> ssl.SSLContext | bool:
-    if provider.scheme != "https":
-        return False
-    context = ssl.create_default_context(cafile=provider.ca_file or None)
-    if not provider.verify_tls:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _reason(error: Exception) -> str:

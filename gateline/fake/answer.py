@@ -96,7 +96,7 @@ def read_inputs(raw: bytes) -> list[bytes]:
 def embed(text: bytes, dimensions: int) -> list[float]:
     """A unit vector that depends on nothing but the text and its length."""
     raw = hashlib.shake_128(text).digest(2 * dimensions)
-    numbers = [value / 32768 for value in struct.unpack(f"<{dimensions}h", raw)]
+    numbers = [value / 32768 for value in struct.unpack(f"<{dimensions:d}h", raw)]
     norm = sum(number * number for number in numbers) ** 0.5 or 1.0
     return [number / norm for number in numbers]
 

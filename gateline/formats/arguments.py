@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
+from gateline.formats.typed import UNREAD
+
 _EMPTY = Raw(b"{}")
 _decode = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder().encode
@@ -20,7 +22,7 @@ def arguments_object(text: str) -> Raw:
         _decode(raw)
         # A pass over the fields skips strings: halves of surrogate pairs show up only here.
         msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREAD:
         return Raw(_encode({"INVALID_JSON": raw.decode()}))
     return Raw(raw)
 

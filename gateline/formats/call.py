@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 from msgspec import Raw
 
+from gateline.formats.typed import UNREAD, Int64
 from gateline.model.call import Call, Operation
 from gateline.model.errors import BadRequest
 
@@ -38,13 +39,17 @@ _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _TEXT = msgspec.json.Decoder(str)
 _OPTIONAL_TEXT = msgspec.json.Decoder(str | None)
 _OPTIONAL_BOOL = msgspec.json.Decoder(bool | None)
-_OPTIONAL_COUNT = msgspec.json.Decoder(int | None)
+_OPTIONAL_COUNT = msgspec.json.Decoder(Int64 | None)
 _OPTIONAL_FIELDS = msgspec.json.Decoder(dict[str, Raw] | None)
 _encode = msgspec.json.Encoder().encode
 
 _DECIDED = frozenset({
     "model", "stream", "stream_options", "user", "max_tokens", "max_completion_tokens", "max_output_tokens",
 })  # fmt: skip
+# What says where the turns of a call are, and whether others may find them.
+_DECIDED_OF: Mapping[str, frozenset[str]] = {
+    "responses": _DECIDED | {"previous_response_id", "store", "background", "conversation", "input"},
+}
 # Formats whose client gets a stream unless it says that it wants none.
 _STREAMS_UNASKED = frozenset({"ollama.chat", "ollama.generate"})
 _STREAMLESS = frozenset({
@@ -74,10 +79,10 @@ def read_call(
     Raises BadRequest, naming the field where there is one."""
     try:
         fields = _FIELDS.decode(body) if len(body) < _COUNTED_FROM else _counted_fields(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNREAD as error:
         _refuse_body(body, error)
     if not _HARMLESS.issuperset(fields):
-        _refuse_lookalikes(fields, _DECIDED, "")
+        _refuse_lookalikes(fields, _DECIDED_OF.get(operation, _DECIDED), "")
     if not model:
         try:
             model = _TEXT.decode(fields["model"])

@@ -16,14 +16,15 @@ import msgspec
 from gateline.formats.dialect import Dialect
 from gateline.model.call import Call
 from gateline.model.chat import Chat
-from gateline.model.chatreply import ChatReply, Delta
+from gateline.model.chatreply import Delta
 from gateline.model.errors import GatewayError, UpstreamError
 from gateline.model.usage import Usage
-from gateline.model.vectors import Count, CountReply, Embed, EmbedReply, Rerank, RerankReply
+from gateline.model.vectors import Count, Embed, Rerank
+
+MOST_TOOLS = 1_024  # tool uses in one answer: whoever reads or writes its stream keeps something of each
 
 Body = bytes | bytearray | memoryview
 Ask = Chat | Embed | Rerank | Count
-Reply = ChatReply | EmbedReply | RerankReply | CountReply
 
 
 class Codec(Protocol):
@@ -114,9 +115,9 @@ class Client:
 @dataclass(frozen=True, slots=True)
 class Watch:
     """How to follow a reply that passes untouched. `codec` is made with the call and the secret that was sent;
-    `reported` is an error in a reply that calls itself a success (`error_key` stands in it); `is_json`: a reply is one
-    JSON object, but to calls that want plain text (`wants_text`). `may_be_whole`: vendors ignore the wish for a stream,
-    and clients know."""
+    `reported` is an error in a reply that calls itself a success, where `error_key` stands in it; `is_json`: a reply is
+    one JSON object, but to calls that want plain text (`wants_text`). `may_be_whole`: vendors ignore the wish for a
+    stream, and clients know. `has_answer`: whether there is any in a whole reply."""
 
     usage: Callable[[bytes], Usage | None]
     usage_in_tail: Callable[[bytes], Usage | None]
@@ -126,6 +127,7 @@ class Watch:
     wants_text: Callable[[Call], bool] | None = None
     may_be_whole: bool = False
     error_key: bytes = b'"error"'
+    has_answer: Callable[[bytes], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

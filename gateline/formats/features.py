@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, ne
 
-from gateline.model.chat import Chat, Media, Reasoning, Refusal, Text, ToolResult, ToolUse
+from gateline.model.chat import Chat
 
 # Fields of a chat that a format may have no place for, and what each is, for the table of what maps to what.
 FIELDS: dict[str, str] = {
@@ -52,13 +53,14 @@ PARTS: dict[str, str] = {
     "name": "names of participants",
     "prefill": "the beginning of an answer, as the assistant's last turn",
 }
+_NAMES = tuple(FIELDS)
 _values = attrgetter(*FIELDS)
 _UNSET = _values(Chat(model="", turns=[]))
 
 
 def asked(chat: Chat) -> list[str]:
     """The fields of `FIELDS` that the client set."""
-    return [name for name, value, unset in zip(FIELDS, _values(chat), _UNSET, strict=True) if value != unset]
+    return list(compress(_NAMES, map(ne, _values(chat), _UNSET)))
 
 
 def left_out(chat: Chat, carried: Mapping[str, str]) -> list[str]:
@@ -69,36 +71,3 @@ def left_out(chat: Chat, carried: Mapping[str, str]) -> list[str]:
 def client_names(features: Iterable[str], names: Mapping[str, str]) -> list[str]:
     """Features by the client's own names, each once."""
     return list(dict.fromkeys(names.get(feature, feature) for feature in features))
-
-
-def held(chat: Chat) -> set[str]:
-    """What the parts of all turns hold, of `PARTS`."""
-    found: set[str] = set()
-    for turn in chat.turns:
-        if turn.role == "developer":
-            found.add("developer")
-        if turn.name:
-            found.add("name")
-        for part in turn.parts:
-            _look(part, found)
-    return found
-
-
-def _look(part: Text | Media | Reasoning | ToolUse | ToolResult | Refusal, found: set[str]) -> None:
-    if isinstance(part, Media):
-        found.add(part.kind)
-    elif isinstance(part, Reasoning):
-        found.add("reasoning")
-    elif isinstance(part, Refusal):
-        found.add("refusal")
-    elif isinstance(part, ToolResult):
-        if part.is_error:
-            found.add("tool_error")
-        if any(isinstance(inner, Media) for inner in part.parts):
-            found.add("tool_media")
-    if isinstance(part, Text) and part.citations:
-        found.add("citations")
-    if not isinstance(part, Reasoning | Refusal) and part.cache:
-        found.add("cache")
-    if isinstance(part, Text | Reasoning | ToolUse) and part.seal is not None:
-        found.add("seal")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
+from gateline.formats.typed import UNREAD
 from gateline.model.call import Call, Operation
 from gateline.model.errors import BadRequest
 
@@ -15,7 +16,6 @@ _WHOLE = ("generateContentRequest", "generate_content_request")
 _encode = msgspec.json.Encoder().encode
 _decode_list = msgspec.json.Decoder(list[dict[str, Raw]]).decode
 _decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
-_UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def renamed(call: Call, model: str) -> Call:
@@ -31,7 +31,7 @@ def renamed(call: Call, model: str) -> Call:
                 made = _encode([{**one, "model": name} for one in _decode_list(fields[field])])
             else:
                 made = _encode({**_decode_object(fields[field]), "model": name})
-        except _UNREAD:
+        except UNREAD:
             kind = "a list of objects" if field == "requests" else "an object"
             raise BadRequest(f"invalid type for `{field}`: expected {kind}", param=field, code="invalid_type") from None
         fields[field] = Raw(made)

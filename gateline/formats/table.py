@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from gateline.formats.anthropic import passing as anthropic_passing
 from gateline.formats.anthropic import sides as anthropic
+from gateline.formats.bedrock import passing as bedrock_passing
 from gateline.formats.bedrock import sides as bedrock
+from gateline.formats.cohere import passing as cohere_passing
 from gateline.formats.cohere import sides as cohere
 from gateline.formats.contract import Client, ErrorForm, Server, Watch
+from gateline.formats.dialect import Dialect
+from gateline.formats.gemini import passing as gemini_passing
 from gateline.formats.gemini import sides as gemini
+from gateline.formats.ollama import passing as ollama_passing
 from gateline.formats.ollama import sides as ollama
+from gateline.formats.openai import passing as openai_passing
 from gateline.formats.openai.error import write_error as write_openai_error
 from gateline.formats.openai.sides import (
     CHAT_CLIENT,
@@ -23,7 +32,7 @@ from gateline.formats.openai.sides import (
 )
 from gateline.formats.raw import RAW_WATCH
 from gateline.formats.responses import sides as responses
-from gateline.model.call import Family, Operation
+from gateline.model.call import Call, Family, Operation
 
 # What clients of the gateway may speak, where it can be read into a neutral call.
 SERVERS: dict[Operation, Server] = {
@@ -63,6 +72,19 @@ CLIENTS: dict[Operation, Client] = {
     "batch_embed_contents": gemini.BATCH_CLIENT,
     "ollama.chat": ollama.CHAT_CLIENT,
     "ollama.embed": ollama.EMBED_CLIENT,
+}
+
+# Calls that pass, without what other vendors' answers left in them (`foreign.py` says which have any): of the call, the
+# vendor's name of the model and its dialect, the call to send and the client's names of what was left out.
+FOR_VENDOR: dict[Operation, Callable[[Call, str, Dialect], tuple[Call, list[str]]]] = {
+    "chat.completions": openai_passing.for_vendor,
+    "messages": anthropic_passing.for_vendor,
+    "messages.count_tokens": anthropic_passing.for_vendor,
+    "converse": bedrock_passing.for_vendor,
+    "cohere.chat": cohere_passing.for_vendor,
+    "generate_content": gemini_passing.for_vendor,
+    "gemini.count_tokens": gemini_passing.for_vendor,
+    "ollama.chat": ollama_passing.for_vendor,
 }
 
 # How a reply is followed that passes untouched.

@@ -11,13 +11,17 @@ _UNSEEN = (Began, Counted, Finished)
 
 
 class Translation:
-    """See `contract.Codec`."""
+    """See `contract.Codec`. `now` is the Unix time in seconds that an answer gets whose vendor does not say when it was
+    made."""
 
-    __slots__ = ("_reader", "_writer", "done", "error", "last", "usage", "visible")
+    __slots__ = ("_feed", "_now", "_reader", "_write", "_writer", "done", "error", "last", "usage", "visible")
 
-    def __init__(self, reader: Reader, writer: Writer) -> None:
+    def __init__(self, reader: Reader, writer: Writer, now: int = 0) -> None:
+        self._now = now
         self._reader = reader
         self._writer = writer
+        self._feed = reader.feed  # bound once: both are asked for every event
+        self._write = writer.write
         self.visible = False
         self.done = False
         self.last = b""
@@ -27,12 +31,12 @@ class Translation:
     def feed(self, data: bytes) -> bytes:
         if self.done or self.error is not None:
             return b""
-        reader = self._reader
-        deltas = reader.feed(data)
+        deltas = self._feed(data)
         written = self._note(deltas) if deltas else b""
+        reader = self._reader
         if reader.error is not None:
             self.error = reader.error
-        elif reader.done:
+        elif reader.done and self.error is None:
             self._close()
         return written
 
@@ -44,8 +48,9 @@ class Translation:
             self.error = self._reader.error
             return
         written = self._note(deltas) if deltas else b""
-        self._close()
-        self.last = written + self.last
+        if self.error is None:
+            self._close()
+            self.last = written + self.last
 
     def fail(self, error: GatewayError, request_id: str) -> bytes:
         return self._writer.fail(error, request_id)
@@ -54,9 +59,16 @@ class Translation:
         for delta in deltas:
             if isinstance(delta, Counted):
                 self.usage = delta.usage
-            elif not self.visible and not isinstance(delta, _UNSEEN):
-                self.visible = True
-        return self._writer.write(deltas)
+            elif not self.visible:
+                if not isinstance(delta, _UNSEEN):
+                    self.visible = True
+                elif isinstance(delta, Began) and not delta.created:
+                    delta.created = self._now
+        try:
+            return self._write(deltas)
+        except UpstreamError as error:  # of an answer that its format cannot hold
+            self.error = error
+            return b""
 
     def _close(self) -> None:
         self.done = True

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import NoReturn, TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
 import msgspec
 
 from gateline.model.errors import BadRequest, UpstreamBroken
 
 T = TypeVar("T")
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]  # what vendors and MessagePack can hold
 
 _PLACE = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?\Z", re.DOTALL)
 UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import msgspec
 
 from gateline.formats.redact import redact
+from gateline.formats.typed import UNREAD
 from gateline.formats.vendor_words import words_of
 
 _MESSAGE = 4096  # characters of an upstream's message that are kept
@@ -39,7 +40,6 @@ class _Reported(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw(b"null")
 
 
-_UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _decode_reported = msgspec.json.Decoder(_Reported).decode
 
 
@@ -56,7 +56,7 @@ def read_error(
     detail.code = _aws_code(fields, secret)
     try:
         found = msgspec.json.decode(body)
-    except _UNREAD:
+    except UNREAD:
         found = _plain_text(fields, body)  # HTML of some proxy in between is nothing a client could use
     _explain(detail, found, secret)
     return detail
@@ -80,7 +80,7 @@ def reported_error(body: bytes, *, secret: str = "") -> ErrorDetail | None:
     try:
         raw = _decode_reported(body).error  # the rest of a reply that only mentions the word is skipped, not built
         found = {} if len(raw) > _READ else msgspec.json.decode(raw)
-    except _UNREAD:
+    except UNREAD:
         return None
     if found is None:
         return None

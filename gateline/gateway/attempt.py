@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic, monotonic_ns
 
 import msgspec
 
 from gateline.formats.call import write_body, write_body_parts
+from gateline.formats.foreign import holds_foreign
 from gateline.formats.form import write_form
 from gateline.formats.redact import redact
 from gateline.formats.renamed import NAMED_INSIDE, renamed
 from gateline.formats.vendor_error import read_error, retry_after
 from gateline.gateway.exchange import ClientGone, Exchange
 from gateline.gateway.hop import Hop
+from gateline.gateway.keyring import Seat, granted_with_another
 from gateline.gateway.plan import Ways
 from gateline.gateway.relay import late, refuse_kind, relay, relay_whole
 from gateline.gateway.responses import passing
-from gateline.gateway.retry import Step, back_off, has_other_key, next_step
+from gateline.gateway.retry import Step, back_off, forbidden, has_other_key, next_step, worse
 from gateline.gateway.router import TargetRoute
-from gateline.gateway.translate import APART_FROM, write_call, write_call_apart
+from gateline.gateway.thread import in_thread
+from gateline.gateway.translate import APART_FROM, without_foreign, write_call, write_call_apart
 from gateline.model.call import Call
 from gateline.model.errors import (
     ACCOUNT_STATUSES,
@@ -61,6 +65,7 @@ class Attempts:
         """Returns when an answer has been relayed. Raises the last target's error when none gave one."""
         clock, retry = self._clock, exchange.router.snapshot.retry
         failure: GatewayError | None = None
+        outage: GatewayError | None = None  # what to raise when no target is left
         for target, hop in ways:
             exchange.hop = hop
             if hop.client is not None and len(exchange.body) >= APART_FROM:
@@ -69,16 +74,20 @@ class Attempts:
             fresh = False  # on a connection of its own, at once, in place of an attempt that a stale one cost
             at_once = False  # the same, or with another key
             spare = target.authority.spare
+            refused: tuple[Seat, ...] = ()  # keys that this call was answered 403 with
             while turn < retry.attempts:
                 if turn and not at_once:
                     await self._pause(exchange, back_off(turn, retry.base, retry.cap, failure))
                 began = monotonic_ns()
                 try:
                     self._begin(exchange, target, began)
-                    request = self._request(exchange, target, hop)
+                    request = (
+                        self._request(exchange, target, hop)
+                        if len(exchange.body) < _LARGE
+                        else await self._large_request(exchange, target, hop)
+                    )
                     lease = None if fresh else self._send_now(exchange, target, hop, request)
-                    if lease is None:
-                        lease = await self._send_fresh(exchange, target, request)
+                    lease = lease or await self._send_fresh(exchange, target, request)
                     if not lease.complete and lease.failure is None:
                         exchange.wake_at = clock.now + target.provider.first_byte_timeout
                         await exchange.flow.park()
@@ -94,11 +103,14 @@ class Attempts:
                             await self._accounted(exchange, lease)
                 except GatewayError as error:
                     failure = error.with_traceback(None)  # which would hold this frame, and this frame the error
-                    self._learn(exchange, target, error)
+                    self._learn(exchange, target, error, spare)
+                    refused += forbidden(exchange, error)
                 else:
                     target.failures = 0
                     if exchange.seat is not None:
                         exchange.seat.refusals = 0
+                    if refused:
+                        granted_with_another(refused, clock.now)
                     return
                 finally:
                     self._end(exchange, target, began)
@@ -109,7 +121,8 @@ class Attempts:
                 at_once = step is not Step.AGAIN
                 turn += step is Step.AGAIN
                 spare -= step is Step.OTHER_KEY
-        raise failure or _nowhere(exchange)
+            outage = worse(outage, failure)
+        raise outage or _nowhere(exchange)
 
     # --- one attempt ---
 
@@ -121,6 +134,9 @@ class Attempts:
         exchange.attempts.append(Attempt(target.label, started=began + clock.epoch))
         exchange.target = target
         exchange.seat = None
+        if exchange.usage is not None:  # of an attempt that failed: it stays there
+            exchange.usage = None
+            exchange.usage_source = "none"
         ends_at = clock.now + target.provider.total_timeout
         if ends_at > exchange.call_ends_at:  # noqa: PLR1730 - min() costs more than all of this line and the next
             ends_at = exchange.call_ends_at
@@ -254,6 +270,13 @@ class Attempts:
         ))  # fmt: skip
         return [head] if rest else [head, *parts]
 
+    async def _large_request(self, exchange: Exchange, target: TargetRoute, hop: Hop) -> list[bytes | memoryview]:
+        """The same for a large body. In a thread where it takes long: calls that are written anew, and those whose
+        vendor wants a signature over all of it."""
+        if hop.is_plain and hop.client is None and not target.authority.signs:
+            return self._request(exchange, target, hop)
+        return await in_thread(exchange, partial(self._request, exchange, target, hop))
+
     def _send_now(
         self, exchange: Exchange, target: TargetRoute, hop: Hop, request: list[bytes | memoryview]
     ) -> Lease | None:
@@ -295,15 +318,16 @@ class Attempts:
 
     # --- between attempts ---
 
-    def _learn(self, exchange: Exchange, target: TargetRoute, error: GatewayError) -> None:
-        """A client's mistake says nothing about a target; a refused credential or a wish to wait does."""
+    def _learn(self, exchange: Exchange, target: TargetRoute, error: GatewayError, spare: int) -> None:
+        """A client's mistake says nothing about a target; a refused credential or a wish to wait does. `spare`: keys
+        this call has not tried yet."""
         exchange.attempts[-1].error = error.label
         now = self._clock.now
         if isinstance(error, UpstreamRefused):
             seat, keyring = exchange.seat, target.authority.keyring
             if seat is not None and keyring is not None:
                 keyring.learn(seat, error.status, error.retry_after, now, error.reason)
-            if has_other_key(target, error, now):
+            if has_other_key(target, error, now) and (spare or error.status != 403):
                 return
             if error.status == 403:
                 # A refused credential, or one caller's prompt that the vendor will not have: only a row of them, from
@@ -336,8 +360,11 @@ def _parts(exchange: Exchange, hop: Hop) -> list[bytes | memoryview]:
         return [write_call(exchange, hop)]
     if hop.is_raw:
         return [memoryview(exchange.body)]
+    exchange.dropped = ()
     call = exchange.call if hop.is_plain else _passing(exchange, hop)
     assert call is not None
+    if holds_foreign(hop.operation, exchange.body, hop.dialect):
+        call = without_foreign(exchange, hop, call)
     if call.form:
         return write_form(call, exchange.body, hop.model)
     if len(exchange.body) >= _LARGE:
@@ -352,7 +379,7 @@ def _passing(exchange: Exchange, hop: Hop) -> Call:
     if hop.operation in NAMED_INSIDE:
         return renamed(call, hop.model)
     assert exchange.target is not None
-    return passing(call, exchange.recalled, exchange.target.provider.name)
+    return passing(call, exchange.recalled, exchange.target.provider)
 
 
 def _nowhere(exchange: Exchange) -> GatewayError:

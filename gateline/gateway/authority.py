@@ -58,6 +58,11 @@ class Authority:
         lines = sign(verb, self._host, target, digest_hex, held.aws, self._region, _SERVICE, time(), query)
         return lines, held.secret
 
+    @property
+    def signs(self) -> bool:
+        """Whether requests are signed as a whole."""
+        return self._held is not None and self._held.aws is not None
+
     def has_other_key(self, now: float) -> bool:
         """Whether another key may do at once what one has just been refused."""
         return self.spare > 0 and self.keyring is not None and self.keyring.has_ready(now)
@@ -69,6 +74,5 @@ NOBODY = Authority(None, None)
 def seats_of(provider: Provider, style: AuthStyle) -> list[Seat]:
     """The provider's keys, ready to use; none where it has none. Raises ValueError when one could not be a header
     value."""
-    keys = [key for key in (provider.api_key, *provider.api_keys) if key]
-    pairs = ((authorization(style, key, provider.name), key) for key in keys)
+    pairs = ((authorization(style, key, provider.name), key) for key in provider.keys)
     return [Seat(lines, key) for lines, key in pairs if lines]

@@ -26,14 +26,12 @@ from gateline.net.flow import Flow
 from gateline.net.lease import Lease
 from gateline.net.server import ClientConnection
 from gateline.store.limits import Verdict
-from gateline.wire.chunked import LAST_CHUNK
+from gateline.wire.chunked import LAST_CHUNK, chunk
 from gateline.wire.http1_write import status_line
 
 CLIENT_GONE = 499  # nginx's status for a client that left before its answer; it is never sent
 _JSON = b"content-type: application/json\r\n"
 _OK = status_line(200)
-
-
 _NEVER = float("inf")
 
 
@@ -116,7 +114,8 @@ class Exchange:
         self.verdict: Verdict | None = None
         self.call: Call | None = None
         self.ask: Ask | None = None  # the call in no format, once a target that speaks another one wants it
-        self.apart: tuple[Hop, memoryview] | None = None  # a hop's body that another process wrote
+        # A hop's body that another process wrote, and what it had to leave out.
+        self.apart: tuple[Hop, memoryview, Sequence[str]] | None = None
         self.codec: Codec | None = None  # of the stream that the client sees
         self.recalled: Recalled | None = None  # of a call that goes on from a kept response
         self.reply = b""  # of a call whose answer may be kept: its body, or the end of its stream
@@ -219,7 +218,7 @@ class Exchange:
     def hold(self, data: bytes) -> None:
         """The last piece of an answer that was started."""
         if self._chunked:
-            self.last = (b"%x\r\n%b\r\n" % (len(data), data) if data else b"") + LAST_CHUNK
+            self.last = chunk(data) + LAST_CHUNK
         else:
             self.last = data
 

@@ -124,7 +124,8 @@ class Front:
             lines = b"allow: %b, OPTIONS\r\n" % allowed.encode()
             answer = self._deny(connection, error, lines, close=not keep, family=asked.family if asked else "openai")
         else:
-            error = NotFound(f"No such path: {path[:200].decode('ascii')}. The API is under /v1.")
+            roots = "/v1, /v1beta, /v2, /api and /model"
+            error = NotFound(f"No such path: {path[:200].decode('ascii')}. The APIs are under {roots}.")
             answer = self._deny(connection, error, b"", close=not keep)
         connection.write(answer)
         connection.done(keep_alive=keep)

@@ -14,8 +14,6 @@ from gateline.providers.paths import request_target
 from gateline.providers.row import Row
 
 _JSON = b"Content-Type: application/json\r\n"
-
-
 _IN_PATH: frozenset[Operation] = frozenset({
     "generate_content", "gemini.count_tokens", "embed_content", "batch_embed_contents", "converse",
 })  # fmt: skip

@@ -13,7 +13,7 @@ from gateline.model.errors import GatewayError, Unavailable, UpstreamRefused
 DEAD_SECONDS = 300.0  # then the key is tried again: somebody may have paid, or have given it back its rights
 LONGEST_BUSY = 60.0  # seconds; a vendor that asks for more is asked again after this all the same
 _BUSY_SECONDS = 1.0  # when a vendor does not say for how long
-_REFUSALS = 3  # in a row: a 403 may be about one caller's prompt, and must not cost everybody the key
+_REFUSALS = 3  # calls in a row: a 403 may be about one caller's prompt, and must not cost everybody the key
 # A 429 that waiting does not cure: the account is out of money (platform.openai.com/docs/guides/error-codes).
 _UNPAID = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 
@@ -28,10 +28,19 @@ class Seat:
         self.lines = lines
         self.secret = secret
         self.dead_until = 0.0
-        self.refusals = 0  # 403s since the last answer
+        self.refusals = 0  # calls since its last answer that were granted with another key, and with this one were not
 
     def __repr__(self) -> str:
         return f"Seat(dead_until={self.dead_until})"
+
+
+def granted_with_another(refused: Sequence[Seat], now: float) -> None:
+    """A call that was answered 403 with `refused` has just been granted with another key of the same vendor. That alone
+    speaks against a key: refused with each of them, it is the call that the vendor will not have."""
+    for seat in refused:
+        seat.refusals += 1
+        if seat.refusals >= _REFUSALS:
+            seat.dead_until = now + DEAD_SECONDS
 
 
 class Keyring:
@@ -80,10 +89,6 @@ class Keyring:
             self._busy_until[place] = max(self._busy_until[place], now + wait)
         elif status in {401, 402, 429}:
             seat.dead_until = now + DEAD_SECONDS
-        elif status == 403:
-            seat.refusals += 1
-            if seat.refusals >= _REFUSALS:
-                seat.dead_until = now + DEAD_SECONDS
         elif status < 400:
             seat.refusals = 0
 

@@ -42,8 +42,6 @@ _SHAPES: dict[Family, _Shape] = {
         lambda route: show.model_object(route.model),
     ),
 }
-
-
 LISTS = frozenset({"models", "ollama.version"})
 
 

@@ -86,6 +86,6 @@ class Pipeline:
         await responses.recall(exchange)  # the earlier turns, into the call
         ways = plan(exchange)
         if exchange.recalled is not None:
-            ways = preferring(ways, exchange.recalled.provider)
+            ways = preferring(ways, exchange.recalled.holder)
         await self._attempt(exchange, ways)
         await responses.keep(exchange)  # before its last byte: the client's next call may name it at once

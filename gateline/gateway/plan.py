@@ -13,7 +13,6 @@ from gateline.model.key import Key
 
 _SLACK = 2  # calls a target may have over the least busy one, per unit of weight, before weights give way
 
-
 Ways = Iterable[tuple[TargetRoute, Hop]]
 
 

@@ -13,8 +13,8 @@ from gateline.formats.form import is_form, read_form
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.thread import in_thread
 from gateline.model.call import WITH_FILES, Call, Operation
-from gateline.model.errors import BadRequest, TooLarge, Unavailable, UnsupportedCoding
-from gateline.model.peek import Peeked, Unreadable
+from gateline.model.errors import BadRequest, Internal, ModelNotFound, TooLarge, Unavailable, UnsupportedCoding
+from gateline.model.peek import Failed, Peeked, Unreadable
 from gateline.net.incoming import hold
 from gateline.net.peeklink import PeekLink
 from gateline.net.spool import SPOOLED_FROM, Spool
@@ -22,6 +22,7 @@ from gateline.net.spool import is_available as spool_is_available
 from gateline.wire.inflate import CodingError, Inflater
 
 _PATIENCE = 10.0  # seconds for the process that looks at large bodies
+_LONGEST_NAME = 2_048  # characters of a model's name, far more than any has: it must fit a question
 _THREAD_FROM = 16_384  # coded bytes from which inflating them would hold up other requests
 _UNLIKE_OTHERS = WITH_FILES | {"passthrough", "ollama.show"}  # whose body may be something else than one JSON object
 
@@ -47,7 +48,8 @@ class Read:
         return True
 
     async def slowly(self, exchange: Exchange) -> None:
-        """The same for any body. Raises BadRequest, BadWire, TooLarge, TooSlow, Unavailable or UnsupportedCoding."""
+        """The same for any body. Raises BadRequest, BadWire, Internal, ModelNotFound, TooLarge, TooSlow,
+        Unavailable or UnsupportedCoding."""
         connection = exchange.connection
         if not connection.body_complete:
             await _receive(exchange)
@@ -72,6 +74,8 @@ class Read:
             spool.extend(body)
             exchange.connection.body = body = spool  # the heap's copy goes now
         asked = exchange.facts.asked
+        if len(asked.model) > _LONGEST_NAME:
+            raise ModelNotFound(f"The model {asked.model[:200]!r} does not exist.", param="model")
         form = _form_type(exchange) if asked.operation in WITH_FILES else b""
         question = self._peeker.ask(body, asked.operation, exchange.flow, asked.model, asked.stream, form)
         view = exchange.body = body.view()
@@ -90,6 +94,8 @@ class Read:
         answer = question.answer
         if isinstance(answer, Unreadable):
             raise BadRequest(answer.message, param=answer.param, code=answer.code)
+        if isinstance(answer, Failed):
+            raise Internal("The gateway could not read this body. The log has the reason.")
         assert isinstance(answer, Peeked)
         fields = {name: Raw(view[start:end]) for name, start, end in answer.spans}
         exchange.call = Call(

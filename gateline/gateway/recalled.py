@@ -9,10 +9,10 @@ from gateline.model.call import Call
 
 
 class Recalled(msgspec.Struct):
-    """A call that goes on from a response. `own` is the call as its client sent it: `provider`, which holds the
-    response, understands it. Every other target gets `call`, which has all earlier turns in its input. Empty: no vendor
-    holds the response."""
+    """A call that goes on from a response. `own` is the call as its client sent it: `holder`, the vendor's
+    account that has the response, understands it. Every other target gets `call`, which has all earlier turns in its
+    input. Empty: it is not known who has the response."""
 
-    provider: str
+    holder: str
     own: Call
     call: Continued

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from time import monotonic_ns
 
 from gateline.formats.contract import Watch
 from gateline.formats.mask import Mask, masked
 from gateline.formats.openai.usage import is_json_object
+from gateline.formats.tail import head_object
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.hop import Hop
 from gateline.gateway.router import TargetRoute
-from gateline.gateway.translate import array_codec, stream_codec, write_reply
-from gateline.model.errors import UpstreamBroken, UpstreamTimeout
+from gateline.gateway.thread import in_thread
+from gateline.gateway.translate import array_codec, dropped_line, stream_codec, write_reply
+from gateline.model.errors import UpstreamBroken, UpstreamError, UpstreamTimeout
 from gateline.model.usage import Usage, cost
 from gateline.net.clock import Clock
 from gateline.net.lease import HIGH_WATER, Lease
@@ -32,8 +35,8 @@ async def relay(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop,
     elif hop.client is None:
         await _relay_large(exchange, lease, target, hop, clock)
     else:
-        await _collect(exchange, lease, target, clock)
-        relay_whole(exchange, lease, target, hop)
+        pieces = await _collect(exchange, lease, target, clock)
+        await _translate_large(exchange, lease, target, hop, pieces)
 
 
 def relay_whole(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop) -> None:
@@ -48,19 +51,29 @@ def relay_whole(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop)
     if body.find(watch.error_key) >= 0 and watch.reported is not None:
         failed = watch.reported(body, exchange.secret)
         if failed is not None:
+            _note_usage(exchange, target, watch.usage(body) if is_json else None)  # it is billed all the same
             raise failed
     if hop.client is None:
         _note_usage(exchange, target, watch.usage(body) if is_json else None)
-        exchange.answer(lease.status, masked(body, exchange.secret) if hop.is_raw else body, lease.lines)
+        if watch.has_answer is not None and not watch.has_answer(body):
+            raise UpstreamBroken(f"{target.provider.name} answered without an answer.")
+        body = masked(body, exchange.secret) if hop.is_raw else body
+        lines = lease.lines + dropped_line(exchange) if exchange.dropped else lease.lines
+        exchange.answer(lease.status, body, lines)
     else:
-        lines, body, usage = write_reply(exchange, hop, body)
+        try:
+            lines, answer, usage = write_reply(exchange, hop, body)
+        except UpstreamError:
+            _note_usage(exchange, target, watch.usage(body) if is_json else None)
+            raise
+        body = answer
         _note_usage(exchange, target, usage)
         exchange.answer(lease.status, body, lines)
     if exchange.operation == "responses":
         exchange.reply = body
 
 
-async def _collect(exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock) -> None:
+async def _collect(exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock) -> list[bytes]:
     """Waits for the whole of a large reply that is to be translated. Raises UpstreamBroken when it is too large."""
     exchange.wake_at = idle_at = clock.now + target.provider.idle_timeout
     pieces: list[bytes] = []
@@ -77,7 +90,28 @@ async def _collect(exchange: Exchange, lease: Lease, target: TargetRoute, clock:
             exchange.wake_at = idle_at = clock.now + target.provider.idle_timeout
         await exchange.flow.park()
         _check(exchange, target, clock, idle_at)
-    lease.chunks[:0] = pieces
+    pieces.append(lease.take())
+    return pieces
+
+
+async def _translate_large(
+    exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop, pieces: Sequence[bytes]
+) -> None:
+    """Answers with a large reply that is all there. In a thread: the interpreter is then held for one step of it at a
+    time, of 10 ms for a picture of 10 MB, and other calls go on in between. Raises as `relay_whole` does."""
+
+    def translate() -> tuple[bytes, bytes, Usage | None]:
+        whole = b"".join(pieces)
+        if not is_json_object(whole):
+            raise _no_object(lease, target)
+        return write_reply(exchange, hop, whole)
+
+    lines, body, usage = await in_thread(exchange, translate)
+    _note_usage(exchange, target, usage)
+    exchange.start(lease.status, lines, len(body))
+    exchange.hold(body)
+    if exchange.operation == "responses":
+        exchange.reply = body
 
 
 def refuse_kind(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop) -> UpstreamBroken:
@@ -106,17 +140,18 @@ async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, ho
     assert watch is not None
     is_json = watch.is_json and not _wants_text(exchange, watch)
     await _look_at_beginning(exchange, lease, target, clock, is_json=is_json)
-    exchange.start(lease.status, lease.lines, lease.length)
+    exchange.start(lease.status, lease.lines + dropped_line(exchange), lease.length)
     mask = Mask(exchange.secret if hop.is_raw else "")
-    tail = b""
+    head = tail = b""
     idle = target.provider.idle_timeout
     exchange.wake_at = idle_at = clock.now + idle
     while True:
         if lease.size and exchange.connection.writable:
             piece = mask.feed(lease.take())
+            head = head or piece[:_TAIL]
             tail = piece[-_TAIL:] if len(piece) >= _TAIL else (tail + piece)[-_TAIL:]
             if lease.complete:
-                _note_usage(exchange, target, watch.usage_in_tail(tail) if is_json else None)
+                _note_usage(exchange, target, _usage_at_ends(watch, head, tail) if is_json else None)
                 exchange.hold(piece + mask.rest())
                 return
             if piece:
@@ -124,7 +159,7 @@ async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, ho
             lease.resume()
             exchange.wake_at = idle_at = clock.now + idle
         elif lease.complete and not lease.size:
-            _note_usage(exchange, target, watch.usage_in_tail(tail) if is_json else None)
+            _note_usage(exchange, target, _usage_at_ends(watch, head, tail) if is_json else None)
             exchange.hold(mask.rest())
             return
         elif lease.failure is not None and not lease.size:
@@ -132,6 +167,11 @@ async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, ho
         else:
             await exchange.flow.park()
             _check(exchange, target, clock, idle_at)
+
+
+def _usage_at_ends(watch: Watch, head: bytes, tail: bytes) -> Usage | None:
+    """Most vendors say it last; some ahead of what makes the reply large."""
+    return watch.usage_in_tail(tail) or watch.usage(head_object(head))
 
 
 def _wants_text(exchange: Exchange, watch: Watch) -> bool:
@@ -184,7 +224,7 @@ class _Stream:
             if exchange.facts.asked.is_array:
                 self._lines, self._codec = array_codec(exchange, hop.operation)
             else:
-                self._lines, self._codec = lease.lines, watch.codec(call, exchange.secret)
+                self._lines, self._codec = lease.lines + dropped_line(exchange), watch.codec(call, exchange.secret)
         else:
             self._lines, self._codec = stream_codec(exchange, hop)
         self._held = b""
@@ -213,6 +253,12 @@ class _Stream:
             flow.wake()
 
     async def run(self, target: TargetRoute) -> None:
+        try:
+            await self._pass(target)
+        finally:  # also when the client leaves, the time is up or the call is cut: what was told is billed
+            _note_usage(self._exchange, target, self._codec.usage)
+
+    async def _pass(self, target: TargetRoute) -> None:
         exchange, lease, codec = self._exchange, self._lease, self._codec
         exchange.wake_at = min(self._hold_until, self._idle_at)
         while not codec.done and codec.error is None:
@@ -233,7 +279,6 @@ class _Stream:
             elif piece:
                 exchange.write(piece)
         lease.is_over = codec.done
-        _note_usage(exchange, target, codec.usage)
         if codec.error is not None:
             raise codec.error
         if not exchange.has_started:
@@ -291,3 +336,5 @@ def _note_usage(exchange: Exchange, target: TargetRoute, usage: Usage | None) ->
         price = target.target.price
         if price is not None:
             attempt.cost = exchange.cost = cost(usage, price)
+            if len(exchange.attempts) > 1:  # attempts that failed are billed as well
+                exchange.cost = sum(each.cost for each in exchange.attempts if each.cost is not None)

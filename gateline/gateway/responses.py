@@ -13,6 +13,7 @@ import msgspec
 
 from gateline.formats.responses.continued import continued, for_vendor
 from gateline.formats.responses.read_request import refuse_unsupported
+from gateline.formats.responses.references import refuse_references
 from gateline.formats.responses.stored import (
     deleted,
     input_list,
@@ -28,19 +29,30 @@ from gateline.gateway.recalled import Recalled
 from gateline.gateway.thread import in_thread
 from gateline.model.call import Call
 from gateline.model.errors import BadRequest, MethodNotAllowed, NotFound
+from gateline.model.snapshot import Provider
 from gateline.store.responses import Record, ResponseStore
 
+_THREAD_FROM = 262_144  # bytes of input from which a look at its items would hold up other calls
 _ASKED = re.compile(r"([A-Za-z0-9_.:-]{1,256})(?:/(cancel|input_items))?")
 
 
-def passing(call: Call, recalled: Recalled | None, provider: str) -> Call:
+def holder(provider: Provider) -> str:
+    """What the account is remembered by that holds a response. Empty when nobody knows which that is: keys may be of
+    accounts of their own. Another address under the same name is another."""
+    if len(provider.keys) > 1:
+        return ""
+    return f"{provider.name} {provider.scheme}://{provider.host}:{provider.port}{provider.path}"
+
+
+def passing(call: Call, recalled: Recalled | None, provider: Provider) -> Call:
     """The call as it may pass to `provider`, which speaks this format: see `for_vendor`."""
-    return for_vendor(recalled.own if recalled is not None and recalled.provider == provider else call)
+    is_held = recalled is not None and recalled.holder != "" and recalled.holder == holder(provider)
+    return for_vendor(recalled.own if recalled is not None and is_held else call)
 
 
-def preferring(ways: Ways, provider: str) -> Ways:
-    """The same ways, those to `provider` first: it has the earlier turns already."""
-    return sorted(ways, key=lambda way: way[0].provider.name != provider)
+def preferring(ways: Ways, kept_by: str) -> Ways:
+    """The same ways, those to the account `kept_by` first: it has the earlier turns already."""
+    return sorted(ways, key=lambda way: holder(way[0].provider) != kept_by) if kept_by else ways
 
 
 class Responses:
@@ -55,6 +67,11 @@ class Responses:
         call = exchange.call
         assert call is not None
         refuse_unsupported(call)
+        items = call.fields.get("input")
+        if items is not None and memoryview(items).nbytes >= _THREAD_FROM:
+            await in_thread(exchange, lambda: refuse_references(items))
+        else:
+            refuse_references(items)
         previous = previous_of(call)
         if not previous:
             return
@@ -93,10 +110,10 @@ class Responses:
             call = exchange.recalled.own
         if not is_kept(call):
             return False
-        tenant, provider = exchange.key.tenant, target.provider.name if hop.client is None else ""
-        return await in_thread(exchange, lambda: self._store.put(self._record(tenant, call, body, provider)))
+        tenant, kept_by = exchange.key.tenant, holder(target.provider) if hop.client is None else ""
+        return await in_thread(exchange, lambda: self._store.put(self._record(tenant, call, body, kept_by)))
 
-    def _record(self, tenant: str, call: Call, body: bytes, provider: str) -> Record:
+    def _record(self, tenant: str, call: Call, body: bytes, kept_by: str) -> Record:
         response = whole_of(body)
         kept = read_kept(response)
         identifier = kept.id if kept is not None else ""
@@ -104,7 +121,7 @@ class Responses:
             tenant,
             identifier,
             int(self._now()),
-            provider,
+            kept_by,
             previous_of(call),
             own_input(call),
             msgspec.Raw(response or b"null"),

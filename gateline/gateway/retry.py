@@ -6,17 +6,17 @@ from enum import Enum
 from random import random
 
 from gateline.gateway.exchange import Exchange
+from gateline.gateway.keyring import Seat
 from gateline.gateway.router import TargetRoute
 from gateline.model.errors import (
     ACCOUNT_STATUSES,
     EgressRefused,
     GatewayError,
     Unavailable,
-    UpstreamBroken,
+    Untranslatable,
     UpstreamError,
     UpstreamRefused,
     UpstreamStale,
-    UpstreamTimeout,
 )
 
 
@@ -35,9 +35,13 @@ def next_step(exchange: Exchange, target: TargetRoute, failure: GatewayError, sp
     the client has seen some of an answer, or its time is up."""
     if now > exchange.call_ends_at:
         raise failure
+    if _may_be_done(exchange):
+        raise failure
     if isinstance(failure, UpstreamStale):
         return Step.FRESH
-    if exchange.has_started or not _is_worth_more(failure) or _may_be_done(exchange, failure):
+    if isinstance(failure, Untranslatable):
+        return Step.ELSEWHERE
+    if exchange.has_started or not _is_worth_more(failure):
         raise failure
     if spare and has_other_key(target, failure, now):
         return Step.OTHER_KEY
@@ -48,6 +52,18 @@ def has_other_key(target: TargetRoute, error: GatewayError, now: float) -> bool:
     """Whether what was refused to one of several keys may be granted to another."""
     is_about_key = isinstance(error, UpstreamRefused) and (error.status in ACCOUNT_STATUSES or error.status == 429)
     return is_about_key and target.authority.has_other_key(now)
+
+
+def forbidden(exchange: Exchange, error: GatewayError) -> tuple[Seat, ...]:
+    """The key that was answered 403, if it was."""
+    is_forbidden = isinstance(error, UpstreamRefused) and error.status == 403
+    return (exchange.seat,) if is_forbidden and exchange.seat is not None else ()
+
+
+def worse(before: GatewayError | None, failure: GatewayError | None) -> GatewayError | None:
+    """Of two targets' failures the one to tell: the last, but for one that only a strict caller has. Where another
+    target has a place for all of the call, that it is out of order says more."""
+    return before if before is not None and isinstance(failure, Untranslatable) else failure
 
 
 def back_off(turn: int, base: float, cap: float, failure: GatewayError | None) -> float:
@@ -63,11 +79,11 @@ def _is_worth_more(error: GatewayError) -> bool:
     return isinstance(error, Unavailable) or (isinstance(error, UpstreamError) and error.retryable)
 
 
-def _may_be_done(exchange: Exchange, error: GatewayError) -> bool:
+def _may_be_done(exchange: Exchange) -> bool:
     """Whether a second try might do something again that only its answer is missing of: a vendor's own API is asked for
-    more than answers."""
-    is_deed = exchange.operation == "passthrough" and exchange.connection.request.method != b"GET"
-    return is_deed and isinstance(error, UpstreamTimeout | UpstreamBroken)
+    more than answers. What was sent on a connection that then ended without a byte may have been read all the same."""
+    is_deed = exchange.operation == "passthrough" and exchange.connection.request.method not in {b"GET", b"HEAD"}
+    return is_deed and exchange.upstream_ns > 0
 
 
 def _is_worth_the_same(error: GatewayError, longest_wait: float) -> bool:

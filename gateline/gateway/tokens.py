@@ -72,11 +72,6 @@ class TokenTable:
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Drops what `snapshot`, now in force, does not name."""
-        named = {
-            credential_id(target.provider.credential)
-            for models in snapshot.models.values()
-            for model in models.values()
-            for target in model.targets
-            if target.provider.credential is not None
-        }
+        credentials = {provider.credential for provider in snapshot.providers()}
+        named = {credential_id(credential) for credential in credentials if credential is not None}
         self._held = {name: held for name, held in self._held.items() if name in named}

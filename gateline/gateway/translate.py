@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from time import time
 from typing import cast
 
 import msgspec
@@ -11,14 +12,15 @@ import msgspec
 from gateline.formats.contract import Ask, Client, Codec, Server, Written
 from gateline.formats.features import client_names
 from gateline.formats.packed import unpack
-from gateline.formats.table import CLIENTS, SERVERS
+from gateline.formats.table import CLIENTS, FOR_VENDOR, SERVERS
 from gateline.formats.translation import Translation
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.hop import Hop
-from gateline.model.call import Operation
+from gateline.model.call import Call, Operation
 from gateline.model.chat import Chat
-from gateline.model.errors import BadRequest, Unavailable
-from gateline.model.peek import Translated, Unreadable
+from gateline.model.chatreply import ChatReply
+from gateline.model.errors import BadRequest, Internal, Unavailable, Untranslatable
+from gateline.model.peek import Failed, Translated, Unreadable
 from gateline.model.usage import Usage
 from gateline.model.vectors import Count
 from gateline.net.clock import Clock
@@ -41,7 +43,8 @@ def write_call(exchange: Exchange, hop: Hop) -> bytes | memoryview:
     assert server is not None
     assert client is not None
     ask, apart = exchange.ask, exchange.apart
-    if apart is not None and apart[0] is hop:
+    if apart is not None and apart[0] is hop and ask is not None:
+        _note_dropped(exchange, ask, server, apart[2])
         return apart[1]
     if ask is None or apart is not None:
         assert exchange.call is not None
@@ -51,22 +54,33 @@ def write_call(exchange: Exchange, hop: Hop) -> bytes | memoryview:
     return written.body
 
 
+def without_foreign(exchange: Exchange, hop: Hop, call: Call) -> Call:
+    """A call that passes, but for what only another vendor may read (`formats/foreign.py`). Raises as `write_call`
+    does."""
+    call, exchange.dropped = FOR_VENDOR[hop.operation](call, hop.model, hop.dialect)
+    _refuse_if_strict(exchange)
+    return call
+
+
 def _note_dropped(exchange: Exchange, ask: Ask, server: Server, dropped: Sequence[str]) -> None:
     """Raises BadRequest when the caller would rather have an error."""
     unmapped: Sequence[str] = (ask.chat if isinstance(ask, Count) else ask).unmapped
     exchange.dropped = [*unmapped, *client_names(dropped, server.names)] if unmapped or dropped else ()
+    _refuse_if_strict(exchange)
+
+
+def _refuse_if_strict(exchange: Exchange) -> None:
     if exchange.dropped and exchange.facts.is_strict:
-        raise BadRequest(
+        raise Untranslatable(
             f"{exchange.target.label if exchange.target else 'The target'} cannot be asked for "
             f"{_listed(exchange.dropped)}: leave that out, or do not send x-gateline-strict.",
             param=exchange.dropped[0],
-            code="untranslatable",
         )
 
 
 async def write_call_apart(exchange: Exchange, hop: Hop, peeker: PeekLink, clock: Clock) -> None:
     """Has a large call written by another process, so that `write_call` finds it done: decoding and encoding megabytes
-    here would hold up every other call. Without that process it is done here. Raises as `write_call` does, and
+    here would hold up every other call. Without that process it is done here. Raises BadRequest, Internal and
     Unavailable."""
     asked, body = exchange.facts.asked, exchange.connection.body
     if exchange.recalled is not None:
@@ -94,13 +108,13 @@ async def write_call_apart(exchange: Exchange, hop: Hop, peeker: PeekLink, clock
     answer, pages = question.answer, question.pages
     if isinstance(answer, Unreadable):
         raise BadRequest(answer.message, param=answer.param, code=answer.code)
+    if isinstance(answer, Failed):
+        raise Internal("The gateway could not read this body. The log has the reason.")
     assert isinstance(answer, Translated)
     assert pages is not None
-    assert hop.server is not None
     view = memoryview(pages)
     exchange.ask = unpack(view[answer.size : answer.size + answer.packed], cast("Operation", asked.operation))
-    exchange.apart = hop, view[: answer.size]
-    _note_dropped(exchange, exchange.ask, hop.server, answer.dropped)
+    exchange.apart = hop, view[: answer.size], answer.dropped
 
 
 def dropped_line(exchange: Exchange) -> bytes:
@@ -119,6 +133,8 @@ def write_reply(exchange: Exchange, hop: Hop, body: bytes) -> tuple[bytes, bytes
     assert server is not None
     assert client is not None
     reply = client.read_reply(body, exchange.secret)
+    if isinstance(reply, ChatReply) and not reply.created:
+        reply.created = int(time())
     usage: Usage | None = getattr(reply, "usage", None)
     return _JSON + dropped_line(exchange), server.write_reply(reply, exchange.ask), usage
 
@@ -134,7 +150,8 @@ def stream_codec(exchange: Exchange, hop: Hop) -> tuple[bytes, Codec]:
     if exchange.facts.asked.is_array:
         return _array_codec(exchange, server, client, ask)
     lines = b"content-type: %b\r\ncache-control: no-cache\r\n" % server.stream_type + dropped_line(exchange)
-    return lines, Translation(client.reader(exchange.secret), server.writer(ask, exchange.id.decode()))
+    writer = server.writer(ask, exchange.id.decode())
+    return lines, Translation(client.reader(exchange.secret), writer, int(time()))
 
 
 def array_codec(exchange: Exchange, operation: Operation) -> tuple[bytes, Codec]:
@@ -150,4 +167,4 @@ def _array_codec(exchange: Exchange, server: Server, client: Client, ask: Chat) 
     assert server.array_writer is not None
     assert client.reader is not None
     writer = server.array_writer(ask, exchange.id.decode())
-    return _JSON + dropped_line(exchange), Translation(client.reader(exchange.secret), writer)
+    return _JSON + dropped_line(exchange), Translation(client.reader(exchange.secret), writer, int(time()))

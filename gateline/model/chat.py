@@ -39,7 +39,7 @@ class Citation(msgspec.Struct, kw_only=True):
     end: int | None = None
 
 
-class Text(msgspec.Struct, kw_only=True):
+class Text(msgspec.Struct, kw_only=True, tag=True):
     """`cache` asks the vendor to keep the prompt up to here ("5m" or "1h"); empty: not asked."""
 
     text: str
@@ -48,7 +48,7 @@ class Text(msgspec.Struct, kw_only=True):
     citations: list[Citation] = []
 
 
-class Media(msgspec.Struct, kw_only=True):
+class Media(msgspec.Struct, kw_only=True, tag=True):
     """Anything that is no text: in `data` (base64), at `url`, or a file the vendor holds (`file_id`). `mime` is empty
     when unknown. `detail` is OpenAI's word for how closely to look."""
 
@@ -63,7 +63,7 @@ class Media(msgspec.Struct, kw_only=True):
     cache: CacheLife = ""
 
 
-class Reasoning(msgspec.Struct, kw_only=True):
+class Reasoning(msgspec.Struct, kw_only=True, tag=True):
     """What the model thought. `text` may be a summary, or empty where `seal` is reasoning that only its maker reads
     (`is_hidden`). `id` is its maker's name for it."""
 
@@ -73,7 +73,7 @@ class Reasoning(msgspec.Struct, kw_only=True):
     id: str = ""
 
 
-class ToolUse(msgspec.Struct, kw_only=True):
+class ToolUse(msgspec.Struct, kw_only=True, tag=True):
     """`arguments` is JSON text as the model wrote it: an object, or what is left of one that was cut off; empty means
     none were given."""
 
@@ -84,7 +84,7 @@ class ToolUse(msgspec.Struct, kw_only=True):
     cache: CacheLife = ""
 
 
-class ToolResult(msgspec.Struct, kw_only=True):
+class ToolResult(msgspec.Struct, kw_only=True, tag=True):
     """What a tool answered to the use `id`. `name` is empty where the format does not say; look it up in the turns."""
 
     id: str
@@ -94,12 +94,13 @@ class ToolResult(msgspec.Struct, kw_only=True):
     cache: CacheLife = ""
 
 
-class Refusal(msgspec.Struct, kw_only=True):
+class Refusal(msgspec.Struct, kw_only=True, tag=True):
     """The model will not, in its words."""
 
     text: str
 
 
+# Tagged, so that a chat can be handed to another process and read there.
 Part = Text | Media | Reasoning | ToolUse | ToolResult | Refusal
 
 

@@ -53,6 +53,13 @@ class BadRequest(GatewayError):
     type = "invalid_request_error"
 
 
+class Untranslatable(BadRequest):
+    """The caller would lose something of its call at this target, and wants none of that. Another may have a place for
+    it."""
+
+    code = "untranslatable"
+
+
 class BadWire(BadRequest):
     """The bytes are not the HTTP we speak: answer and close, since what follows cannot be trusted."""
 

@@ -9,6 +9,8 @@ import msgspec
 
 from gateline.model.call import Span
 
+MESSAGE = 65_536  # bytes of one at most: what is longer is not sent
+
 
 class Peek(msgspec.Struct, array_like=True, tag=1):
     """What is in the `size` bytes behind the descriptor, a body of `operation`? `model` and `stream` are what the
@@ -61,8 +63,7 @@ class Translate(msgspec.Struct, array_like=True, tag=4):
 
 class Translated(msgspec.Struct, array_like=True, tag=5):
     """Behind the descriptor beside it lie the vendor's body, `size` bytes, and behind that the call as its answer will
-    need it (`formats.packed`), `packed` bytes. `dropped` are features that the vendor's
-    format has no place for."""
+    need it (`formats.packed`), `packed` bytes. `dropped` are features that the vendor's format has no place for."""
 
     id: int
     size: int
@@ -70,5 +71,11 @@ class Translated(msgspec.Struct, array_like=True, tag=5):
     dropped: list[str]
 
 
+class Failed(msgspec.Struct, array_like=True, tag=6):
+    """A defect of ours: that process has said in the log where."""
+
+    id: int
+
+
 ToPeeker = Peek | Translate
-FromPeeker = Peeked | Unreadable | Translated
+FromPeeker = Peeked | Unreadable | Translated | Failed

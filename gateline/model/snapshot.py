@@ -6,6 +6,7 @@ assigned, fallbacks checked. It holds provider secrets: its bytes are written wi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -138,6 +139,14 @@ class Snapshot(msgspec.Struct, frozen=True):
     unverified_keys_for: float = 30.0
     open_providers: tuple[Provider, ...] = ()
     prices_until: int = 0
+
+    def providers(self) -> Iterator[Provider]:
+        """Whoever a call may go to: of every target, once for each, and those whose whole API may be asked for."""
+        for served in self.models.values():
+            for model in served.values():
+                for target in model.targets:
+                    yield target.provider
+        yield from self.open_providers
 
 
 class _Kept(msgspec.Struct, array_like=True):

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import msgspec
 
-from gateline.model.peek import FromPeeker, Peek, ToPeeker, Translate, Translated
+from gateline.model.peek import MESSAGE, Failed, FromPeeker, Peek, ToPeeker, Translate, Translated
 from gateline.net.flow import Flow
 from gateline.net.spool import Spool
 
-_ANSWER = 65_536
 _WAITING = 256  # questions of one worker under way
 _decode = msgspec.msgpack.Decoder(FromPeeker).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -64,10 +63,13 @@ class PeekLink:
         if len(self._waiting) >= _WAITING:
             return None
         self._next += 1
+        data = _encode(message)
+        if len(data) > MESSAGE:
+            return None
         try:
             # Not socket.send_fds: on Python 3.11 it drops the address.
             beside = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [spool.fd]))]
-            self._sock.sendmsg([_encode(message)], beside, 0, self._peer)
+            self._sock.sendmsg([data], beside, 0, self._peer)
         except OSError:
             return None  # it is not there, or its queue is full
         spool.is_shared = True
@@ -85,21 +87,31 @@ class PeekLink:
     def _receive(self) -> None:
         while True:
             try:
-                data, descriptors, _, _ = socket.recv_fds(self._sock, _ANSWER, 1)
+                data, descriptors, _, _ = socket.recv_fds(self._sock, MESSAGE, 1)
             except OSError:
                 return
+            try:
+                self._take(data, descriptors)
+            finally:
+                for descriptor in descriptors:
+                    os.close(descriptor)
+
+    def _take(self, data: bytes, descriptors: list[int]) -> None:
+        try:
             answer = _decode(data)
-            question = self._waiting.pop(answer.id, None)
-            pages = None
-            for descriptor in descriptors:
-                if isinstance(answer, Translated) and question is not None:
-                    pages = mmap.mmap(descriptor, answer.size + answer.packed, prot=mmap.PROT_READ)
-                os.close(descriptor)
-            if question is not None:
-                question.answer = answer
-                question.pages = pages
-                question.spool.is_shared = False
-                question.flow.wake()
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return  # not ours: whoever waits for one does not wait for ever
+        question = self._waiting.pop(answer.id, None)
+        if question is None:
+            return
+        if isinstance(answer, Translated):
+            try:
+                question.pages = mmap.mmap(descriptors[0], answer.size + answer.packed, prot=mmap.PROT_READ)
+            except (OSError, ValueError, IndexError):  # descriptors are short, or memory is
+                answer = Failed(answer.id)
+        question.answer = answer
+        question.spool.is_shared = False
+        question.flow.wake()
 
 
 class Question:

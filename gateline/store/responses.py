@@ -35,7 +35,8 @@ _SHARE = 16  # a worker looks through a folder after each 16th part of its bound
 
 class Record(msgspec.Struct, array_like=True):
     """A response as its client got it. `input` are the items of its own call, `previous` is the response they go on
-    from. `provider` is the one that holds the response too, empty when it was made here. `created` is a Unix time."""
+    from. `provider` is what the account is known by that holds the response too, empty when none
+    does or nobody knows which. `created` is a Unix time."""
 
     tenant: str
     id: str
@@ -97,7 +98,9 @@ class ResponseStore:
             return False
         shard, path = self._place(record.tenant, record.id)
         try:
-            shard.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not shard.folder.is_dir():
+                shard.folder.parent.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would leave its mode to the umask
+                shard.folder.mkdir(mode=0o700, exist_ok=True)
             self._write(path, data)
         except OSError:
             return False

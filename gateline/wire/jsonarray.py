@@ -15,7 +15,6 @@ from gateline.model.errors import UpstreamBroken
 MAX_ELEMENT = 8 * 1024 * 1024  # an image that is answered inline is one element
 MAX_DEPTH = 128  # of objects and arrays in an element; Google's own reader of JSON stops at 100
 
-EMPTY = b"[]"
 CLOSE = b"]"
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
@@ -154,7 +153,7 @@ class ElementSplitter:
 
 
 def write_element(first: bool, data: bytes) -> bytes:
-    """An element as Gemini writes them: `CLOSE` follows the last, `EMPTY` is an array without any."""
+    """An element as Gemini writes them: `CLOSE` follows the last."""
     return (b"[" if first else b",\r\n") + data + b"\r\n"
 
 

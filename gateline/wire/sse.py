@@ -46,8 +46,13 @@ class EventSplitter:
                     return [event + b"\n\n" for event in events]
         return self._collect(data)
 
+    @property
+    def size(self) -> int:
+        """Bytes that have come of an event that is not whole yet."""
+        return len(self._pending)
+
     def rest(self) -> bytes:
-        """What has come of an event that is not whole yet."""
+        """These bytes."""
         return bytes(self._pending)
 
     def _collect(self, data: bytes) -> list[bytes]:

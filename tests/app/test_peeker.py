@@ -5,25 +5,31 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateline.app.peeker import look
+from gateline.app import peeker as peeker_process
+from gateline.app.complaints import Complaints
+from gateline.app.peeker import answer, look, within
 from gateline.formats.call import read_call
+from gateline.formats.dialect import PLAIN
 from gateline.formats.form import read_form
 from gateline.model.errors import BadRequest
-from gateline.model.peek import Peek, Peeked, Unreadable
+from gateline.model.peek import MESSAGE, Failed, FromPeeker, Peek, Peeked, ToPeeker, Translate, Translated, Unreadable
 from gateline.net.flow import Flow
 from gateline.net.peeklink import PeekLink, Question
 from gateline.net.spool import Spool
 from tests.journey.patience import until
 
+_encode = msgspec.msgpack.Encoder().encode
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -83,6 +89,64 @@ def test_more_fields_than_an_answer_holds_are_refused() -> None:
     assert "more fields" in answer.message
 
 
+def told(question: ToPeeker, body: bytes, patience: float = 60.0) -> FromPeeker:
+    """What a worker would hear of it."""
+    data, _ = answer(question, spooled(body).pages, Complaints("peeker", 0), patience)
+    assert len(data) <= MESSAGE
+    return msgspec.msgpack.decode(data, type=FromPeeker)
+
+
+def translation_of(body: bytes) -> Translate:
+    return Translate(7, "chat.completions", len(body), "", None, "messages", "m", _encode(PLAIN))
+
+
+def test_every_answer_fits_a_datagram() -> None:
+    """Whatever of a body an answer repeats is cut, or the body is refused: the worker hears at once, not in vain."""
+    long = "x" * 100_000
+    for fields in ({"model": long}, {"model": "m", "user": long}, {"model": "m", "stream": long}):
+        body = json.dumps({"messages": [], **fields}).encode()
+        assert isinstance(told(Peek(7, "chat.completions", len(body)), body), Peeked | Unreadable)
+    for fields in (
+        {"messages": [{"role": long, "content": "a"}]},
+        {"messages": [{"role": "user", "content": "a", long: 1}]},
+    ):
+        body = json.dumps({"model": "m", **fields}).encode()
+        assert isinstance(told(translation_of(body), body), Translated | Unreadable)
+
+
+def test_a_number_that_no_message_holds_is_the_callers_mistake() -> None:
+    """It is refused as such, on every such call."""
+    body = json.dumps({"model": "m", "seed": 2**65, "messages": [{"role": "user", "content": "a"}]}).encode()
+    for _ in range(2):
+        refused = told(translation_of(body), body)
+        assert isinstance(refused, Unreadable)
+        assert "seed" in refused.message
+
+
+def test_a_body_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All others wait behind it: it is interrupted and refused, and the next question is answered."""
+
+    def spin(*_: object) -> Peeked:
+        while True:
+            pass
+
+    body = b'{"model":"m","messages":[]}'
+    question = Peek(7, "chat.completions", len(body))
+    with monkeypatch.context() as patched:
+        patched.setattr(peeker_process, "look", spin)
+        refused = told(question, body, 0.01)
+    assert isinstance(refused, Unreadable)
+    assert "too long" in refused.message
+    assert isinstance(told(question, body), Peeked)
+
+
+def test_what_is_done_in_time_is_not_interrupted() -> None:
+    """Its result and its errors come through."""
+    assert within(60.0, lambda: 5) == 5
+    with pytest.raises(BadRequest):
+        within(60.0, lambda: read_call(b"", "chat.completions"))
+
+
 @pytest.fixture
 def peeker(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "peek.sock"
@@ -93,7 +157,7 @@ def peeker(tmp_path: Path) -> Iterator[Path]:
     process.wait()
 
 
-async def _answered(link: PeekLink, spool: Spool) -> Question:
+async def _answered(link: PeekLink, spool: Spool, spoken: str = "") -> Question:
     woken = asyncio.Event()
 
     class Waker(Flow):
@@ -101,7 +165,12 @@ async def _answered(link: PeekLink, spool: Spool) -> Question:
             woken.set()
 
     flow = Waker(lambda crash: None)
-    question = link.ask(spool, "chat.completions", flow, "", None)
+    if spoken:
+        question = link.ask_translation(
+            spool, "chat.completions", flow, "", None, spoken=spoken, target="m", dialect=_encode(PLAIN)
+        )
+    else:
+        question = link.ask(spool, "chat.completions", flow, "", None)
     assert question is not None
     async with asyncio.timeout(30):
         await woken.wait()
@@ -123,6 +192,64 @@ def test_a_worker_asks_over_its_socket_and_is_woken(peeker: Path, tmp_path: Path
     assert isinstance(answer, Peeked)
     assert (answer.model, answer.stream) == ("big", True)
     assert [name for name, _, _ in answer.spans] == ["model", "messages", "stream"]
+
+
+def test_a_defect_is_told_and_costs_no_other_question(peeker: Path, tmp_path: Path) -> None:
+    """The worker hears of it at once; the next question has its answer from the same process."""
+
+    async def story() -> list[object]:
+        link = PeekLink(asyncio.get_running_loop(), tmp_path / "peek-0.sock", peeker)
+        try:
+            body = spooled(b'{"model":"m","messages":[{"role":"user","content":"hi"}]}')
+            return [(await _answered(link, body, spoken)).answer for spoken in ("a format nobody knows", "")]
+        finally:
+            link.close()
+
+    defect, next_ = asyncio.run(story())
+    assert isinstance(defect, Failed)
+    assert isinstance(next_, Peeked)
+
+
+def test_what_is_no_answer_costs_no_other(tmp_path: Path) -> None:
+    """A datagram that cannot be read, or a translation without its pages, leaves the worker as it was."""
+
+    async def story() -> FromPeeker | None:
+        nobody = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        nobody.bind(str(tmp_path / "peek.sock"))
+        link = PeekLink(asyncio.get_running_loop(), tmp_path / "peek-0.sock", tmp_path / "peek.sock")
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+        woken = asyncio.Event()
+
+        class Waker(Flow):
+            def wake(self) -> None:
+                woken.set()
+
+        try:
+            question = link.ask(spooled(b"{}"), "chat.completions", Waker(lambda crash: None), "", None)
+            assert question is not None
+            for data in (b"\xc1", _encode(Translated(question.number, 10, 10, []))):
+                nobody.sendto(data, str(tmp_path / "peek-0.sock"))
+            async with asyncio.timeout(30):
+                await woken.wait()
+            return question.answer
+        finally:
+            link.close()
+            nobody.close()
+
+    errors: list[object] = []
+    assert isinstance(asyncio.run(story()), Failed)
+    assert errors == []
+
+
+def test_a_question_too_long_to_send_is_not_asked(peeker: Path, tmp_path: Path) -> None:
+    """Its sender is told at once, and does not wait for an answer that cannot come."""
+
+    async def story() -> None:
+        link = PeekLink(asyncio.get_running_loop(), tmp_path / "peek-0.sock", peeker)
+        assert link.ask(spooled(b"{}"), "generate_content", Flow(lambda crash: None), "m" * MESSAGE, None) is None
+        link.close()
+
+    asyncio.run(story())
 
 
 def test_nobody_to_ask_is_said_at_once(tmp_path: Path) -> None:

@@ -18,13 +18,15 @@ from gateline.control.config import PriceSection, ProviderSection
 from gateline.control.prices import DatedPrice, configured_price, in_force, next_change, scaled
 from gateline.model.usage import PRICE_SCALE, Price, Usage, cost
 
+NOON = datetime(2026, 12, 15, 12, tzinfo=UTC)
+
 
 def provider(**fields: Any) -> ProviderSection:
     return ProviderSection.model_validate({"kind": "openai-compatible", **fields})
 
 
-def published_price(name: str, section: ProviderSection, model: str, at: datetime | None = None) -> Price | None:
-    return Pricing(at or datetime.now(UTC)).price(name, section, model)
+def published_price(name: str, section: ProviderSection, model: str, at: datetime = NOON) -> Price | None:
+    return Pricing(at).price(name, section, model)
 
 
 @given(st.decimals(min_value=0, max_value=10_000, places=10))
@@ -100,12 +102,11 @@ def test_our_cost_is_the_vendor_lists_cost(vendor: str, model: str, calls: list[
     """To the nano-dollar, tiers and parts included: a call above a tier's threshold pays its rate for all tokens."""
     listed = find_listed(model, [vendor])
     assert listed is not None
-    now = datetime.now(UTC)
-    dated = in_force(listed_prices(listed), now)
+    dated = in_force(listed_prices(listed), NOON)
     assert dated is not None
     assert dated.price is not None
     for usage in calls:
-        bill = calc_price(_asked(usage), model, provider_id=vendor, genai_request_timestamp=now).total_price
+        bill = calc_price(_asked(usage), model, provider_id=vendor, genai_request_timestamp=NOON).total_price
         assert cost(usage, dated.price) == int((bill * 10**9).to_integral_value("ROUND_HALF_UP"))
 
 
@@ -125,7 +126,6 @@ def _asked(usage: Usage) -> VendorUsage:
     return VendorUsage(**{name: count for name, count in names.items() if count})
 
 
-NOON = datetime(2026, 12, 15, 12, tzinfo=UTC)
 DAY, NIGHT, LATER = (Price(rate, rate, rate) for rate in (3, 2, 1))
 PRICES = (
     DatedPrice(DAY),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateline.gateway.keyring import DEAD_SECONDS, LONGEST_BUSY, Keyring, Seat
+from gateline.gateway.keyring import DEAD_SECONDS, LONGEST_BUSY, Keyring, Seat, granted_with_another
 from gateline.model.errors import Unavailable, UpstreamRefused
 
 NOW = 1_000.0
@@ -54,13 +54,18 @@ def test_a_key_that_is_busy_for_one_model_serves_the_others() -> None:
 
 
 def test_one_callers_forbidden_prompts_cost_no_key() -> None:
-    """A 403 kills a key only when nothing else came between three of them."""
+    """A 403 kills a key only when three calls in a row were granted with another, and none with it came between."""
     keys = seats(2)
     ring = Keyring("p", keys)
-    for status in (403, 403, 200, 403, 403):
-        ring.learn(keys[0], status, None, NOW)
+    for _ in range(9):
+        ring.learn(keys[0], 403, None, NOW)
+    for is_granted in (False, False, True, False, False):
+        if is_granted:
+            ring.learn(keys[0], 200, None, NOW)
+        else:
+            granted_with_another([keys[0]], NOW)
         assert picked(ring, NOW, 2).count("sk-0") == 1
-    ring.learn(keys[0], 403, None, NOW)
+    granted_with_another([keys[0]], NOW)
     assert picked(ring, NOW, 2) == ["sk-1", "sk-1"]
 
 
@@ -160,6 +165,8 @@ def test_no_cooling_key_is_picked_and_the_others_are_used_evenly(
         now += wait
         number = which % count
         ring.learn(keys[number], status, asked, now)
+        if status == 403:
+            granted_with_another([keys[number]], now)
         refusals[number] = refusals[number] + 1 if status == 403 else 0 if status == 200 else refusals[number]
         if status in {401, 402} or (status == 403 and refusals[number] >= 3):
             until[number] = max(until[number], now + 300)

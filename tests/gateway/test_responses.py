@@ -18,11 +18,12 @@ from gateline.formats.responses.writer import ResponseWriter
 from gateline.gateway import responses
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.recalled import Recalled
-from gateline.gateway.responses import Responses, passing
+from gateline.gateway.responses import Responses, passing, preferring
 from gateline.model.call import Call
 from gateline.model.chat import Chat, Choice, Part, Reasoning, Seal, Text, ToolUse
 from gateline.model.chatreply import Began, ChatReply, Finished, TextDelta
 from gateline.model.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound
+from gateline.model.snapshot import Provider
 from gateline.store.responses import ResponseStore
 
 T = TypeVar("T")
@@ -59,9 +60,13 @@ def reply(*parts: Part, identifier: str = "resp_1") -> bytes:
 
 
 def keep(stage: Responses, asked: Call, body: bytes, *, tenant: str = "acme", provider: str = "") -> bool:
-    target = SimpleNamespace(provider=SimpleNamespace(name=provider))
+    target = SimpleNamespace(provider=vendor(provider))
     hop = SimpleNamespace(client=None if provider else CLIENT)
     return asyncio.run(stage.keep(exchange(tenant, call=asked, hop=hop, target=target, reply=body)))
+
+
+def vendor(name: str, host: str = "api.example.com", **fields: Any) -> Provider:
+    return Provider(name, "openai", "https", host, 443, "/v1", **{"api_key": "sk-1", **fields})
 
 
 def recall(stage: Responses, asked: Call, tenant: str = "acme") -> Recalled | None:
@@ -165,7 +170,7 @@ def test_a_call_goes_on_from_a_response(stage: Responses) -> None:
     assert [turn.role for turn in chat.turns] == ["user", "assistant", "user", "assistant", "user"]
     assert chat.turns[1].parts[0].seal == Seal("anthropic", "Ep")
     assert chat.turns[3].parts == [Text(text="It is 42.")]
-    assert recalled.provider == ""
+    assert recalled.holder == ""
     whole = ChatReply(id="resp_3", model="v", choices=[Choice(parts=[Text(text="!")], finish="stop")])
     assert json.loads(SERVER.write_reply(whole, chat))["previous_response_id"] == "resp_2"
 
@@ -175,13 +180,71 @@ def test_the_vendor_that_holds_a_response_is_known(stage: Responses) -> None:
     keep(stage, call(input="one"), reply(Text(text="Hi")), provider="openai-eu")
     recalled = recall(stage, call(input="two", previous_response_id="resp_1"))
     assert recalled is not None
-    assert recalled.provider == "openai-eu"
-    assert passing(recalled.call, recalled, "openai-eu").fields["previous_response_id"] == Raw(b'"resp_1"')
-    assert bytes(passing(recalled.call, recalled, "openai-eu").fields["input"]) == b'"two"'
-    elsewhere = passing(recalled.call, recalled, "azure").fields
-    assert "previous_response_id" not in elsewhere
-    assert len(json.loads(bytes(elsewhere["input"]))) == 3
-    assert passing(recalled.own, None, "azure") is recalled.own
+    there = passing(recalled.call, recalled, vendor("openai-eu")).fields
+    assert (there["previous_response_id"], bytes(there["input"])) == (Raw(b'"resp_1"'), b'"two"')
+    others = [vendor("azure"), vendor("openai-eu", host="other.example.com"), vendor("openai-eu", api_keys=("sk-2",))]
+    for other in others:
+        elsewhere = passing(recalled.call, recalled, other).fields
+        assert "previous_response_id" not in elsewhere
+        assert len(json.loads(bytes(elsewhere["input"]))) == 3
+    assert passing(recalled.own, None, vendor("azure")) is recalled.own
+
+
+def test_which_of_several_keys_made_a_response_is_not_known(stage: Responses) -> None:
+    """They may be of accounts of their own: all earlier turns are sent, also to the vendor that answered, and no target
+    is asked before another."""
+    several = vendor("up", api_keys=("sk-2",))
+    target, hop = SimpleNamespace(provider=several), SimpleNamespace(client=None)
+    first = exchange("acme", call=call(input="one"), hop=hop, target=target, reply=reply(Text(text="Hi")))
+    assert asyncio.run(stage.keep(first))
+    recalled = recall(stage, call(input="two", previous_response_id="resp_1"))
+    assert recalled is not None
+    sent = passing(recalled.call, recalled, several).fields
+    assert "previous_response_id" not in sent
+    assert len(json.loads(bytes(sent["input"]))) == 3
+    ways: Any = [(SimpleNamespace(provider=vendor("other")), hop), (target, hop)]
+    assert preferring(ways, recalled.holder) == ways
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "item_reference", "id": "msg_1"},
+        {"type": None, "id": "msg_1"},
+        {"id": "msg_1"},
+        {"ID": "msg_1"},
+        {"Type": "item_reference", "id": "msg_1", "role": "user"},
+        {"type": "message", "id": "msg_1"},
+        {"type": "image_generation_call", "id": "ig_1", "status": "completed"},
+    ],
+)
+@pytest.mark.parametrize("size", [1, 300_000])
+def test_what_a_vendor_keeps_for_others_cannot_be_named(stage: Responses, item: dict[str, Any], size: int) -> None:
+    """Tenants share a vendor's account: an item that is only an id could be another tenant's."""
+    said = {"role": "user", "content": "x" * size}
+    for items in ([said, item], [said, item, 5]):
+        with pytest.raises(BadRequest) as refused:
+            recall(stage, call(input=items))
+        assert (refused.value.param, refused.value.reason) == ("input[1]", "unsupported_parameter")
+
+
+def test_an_item_that_holds_what_it_says_may_have_an_id(stage: Responses) -> None:
+    """Clients send back what they were answered, as it came."""
+    answered = [
+        {"type": "message", "id": "msg_1", "role": "assistant", "content": []},
+        {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": "{}"},
+        {"type": "reasoning", "id": "rs_1", "summary": []},
+        {"role": "user", "content": "x"},
+    ]
+    assert recall(stage, call(input=answered)) is None
+
+
+@pytest.mark.parametrize("name", ["Previous_Response_Id", "STORE", "backGround", "Conversation", "Input"])
+def test_a_field_that_looks_like_one_that_is_decided_on_is_refused(name: str) -> None:
+    """Some vendors match names without case."""
+    with pytest.raises(BadRequest) as refused:
+        call(**{name: "x"})
+    assert refused.value.param == name.lower()
 
 
 def test_a_call_that_goes_on_from_nothing_is_left_alone(stage: Responses) -> None:
@@ -197,6 +260,10 @@ def test_a_call_that_goes_on_from_nothing_is_left_alone(stage: Responses) -> Non
         ({"previous_response_id": "../x"}, "previous_response_id", "previous_response_not_found"),
         ({"previous_response_id": 5}, "previous_response_id", "invalid_type"),
         ({"background": True}, "background", "unsupported_parameter"),
+        ({"background": "true"}, "background", "unsupported_parameter"),
+        ({"background": 1}, "background", "unsupported_parameter"),
+        ({"conversation": "conv_1"}, "conversation", "unsupported_parameter"),
+        ({"conversation": {"id": "conv_1"}}, "conversation", "unsupported_parameter"),
     ],
 )
 def test_what_cannot_be_gone_on_from_is_a_mistake(

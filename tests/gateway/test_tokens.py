@@ -100,3 +100,12 @@ def test_only_what_the_configuration_names_is_kept(clock: Clock) -> None:
     assert table.of(IBM) is held
     table.adopt(snapshot())
     assert table.of(IBM) is not held
+
+
+def test_a_credential_of_a_provider_that_is_only_open_is_kept(clock: Clock) -> None:
+    """Whose whole API may be asked for, and that no model names: its token comes into what its route holds."""
+    table = TokenTable(clock)
+    held = table.of(IBM)
+    table.adopt(Snapshot(1, {}, open_providers=(Provider("p", "k", credential=IBM),)))
+    table.granted(Granted(credential_id(IBM), Bearer("canary", UTC + 60)))
+    assert held.secret == "canary"

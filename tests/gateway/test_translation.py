@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gateline.model.snapshot import Provider
+from gateline.model.snapshot import Provider, Retry
 from gateline.model.usage import Usage
 from tests.gateway.rig import (
     DONE,
@@ -235,3 +235,72 @@ async def test_keys_of_one_provider_take_turns(tmp_path: Path) -> None:
     await gate.settle()
     assert status(client) == 200
     assert [attempt.status for attempt in gate.record.attempts] == [401, 200]
+
+
+@on_loop
+async def test_a_reply_with_a_picture_is_translated_beside_the_loop(tmp_path: Path) -> None:
+    """Over a megabyte of it: the answer is whole and says its length, and usage is noted."""
+    gate = Gate(tmp_path)
+    picture = "QUJD" * 400_000
+    images = [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{picture}"}}]
+    body = json.loads(REPLY)
+    body["choices"][0]["message"]["images"] = images
+    fields = {"contents": [{"role": "user", "parts": [{"text": "Draw."}]}]}
+    client, upstream = await gate.asked(post("/v1beta/models/m:generateContent", fields))
+    upstream.reply(reply(json.dumps(body).encode()))
+    while gate.live:
+        await gate.settle()
+    assert status(client) == 200
+    parts = answered(client)["candidates"][0]["content"]["parts"]
+    assert parts[-1]["inlineData"] == {"mimeType": "image/png", "data": picture}
+    assert gate.record.usage == Usage(2, 3)
+
+
+@on_loop
+async def test_a_large_reply_that_is_an_error_is_one(tmp_path: Path) -> None:
+    """As a small one is, whatever stands beside it."""
+    gate = Gate(tmp_path, snapshot(retry=Retry(attempts=1)))
+    client, upstream = await gate.asked(message())
+    upstream.reply(reply(json.dumps({"pad": "x" * 1_200_000, "error": {"message": "no room"}}).encode()))
+    while gate.live:
+        await gate.settle()
+    assert answered(client)["error"]["message"].startswith("no room")
+
+
+@on_loop
+async def test_what_other_vendors_thought_does_not_pass(tmp_path: Path) -> None:
+    """Where client and vendor speak one format it is taken out, and said; a strict client gets 400 instead."""
+    gate = Gate(tmp_path, snapshot(model("m", CLAUDE)))
+    thought = {"type": "redacted_thinking", "data": "before:gateline.gemini.abc"}
+    use = {"type": "tool_use", "id": "c", "name": "f", "input": {"a": 1.0}}
+    turns = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": [thought, use]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "r"}]},
+    ]
+    client, upstream = await gate.asked(message(messages=turns, container="kept"))
+    body = sent(upstream)
+    assert body["messages"] == [turns[0], {"role": "assistant", "content": [use]}, turns[2]]
+    assert (body["model"], body["container"]) == ("m-there", "kept")
+    upstream.reply(reply(b'{"id":"x","type":"message","role":"assistant","content":[],"usage":{"input_tokens":1}}'))
+    await gate.settle()
+    assert status(client) == 200
+    assert b"\r\nx-gateline-dropped: redacted_thinking\r\n" in client.out
+    opened = len(gate.connector.opened)
+    refused = await gate.ask(message("m", "x-gateline-strict: true", messages=turns))
+    assert status(refused) == 400
+    assert len(gate.connector.opened) == opened
+
+
+@on_loop
+async def test_an_answer_without_a_time_gets_one(tmp_path: Path) -> None:
+    """Anthropic does not say when it answered; OpenAI's clients show it."""
+    gate = Gate(tmp_path, snapshot(model("m", CLAUDE)))
+    call = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    client, upstream = await gate.asked(post("/v1/chat/completions", call))
+    answer = {"id": "msg_1", "type": "message", "role": "assistant", "model": "x", "stop_reason": "end_turn"}
+    content = [{"type": "text", "text": "Hello"}]
+    usage = {"input_tokens": 1, "output_tokens": 1}
+    upstream.reply(reply(json.dumps({**answer, "content": content, "usage": usage}).encode()))
+    await gate.settle()
+    assert answered(client)["created"] > 1_700_000_000

@@ -6,17 +6,15 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import ssl
 from typing import Any, Final
 
 import httpx
 
+from gateline.control.own_get import own_get
 from gateline.model.call import FAMILIES, Family
 from gateline.model.errors import EgressRefused
 from gateline.model.snapshot import Provider
 from gateline.net.egress import EgressPolicy
-from gateline.providers.authorization import authorization
-from gateline.providers.head import host_of
 from gateline.providers.row import Row
 
 MOST: Final = 2_000
@@ -65,14 +63,10 @@ async def _address(provider: Provider, egress: EgressPolicy) -> str:
 
 
 async def _get(provider: Provider, row: Row, address: str, path: str) -> bytes:
-    headers = {"Host": host_of(provider), "User-Agent": "gateline", "Accept-Encoding": "identity"}
-    lines = row.edition + authorization(row.auth, next(iter(provider.keys), ""), provider.name)
-    headers |= dict(line.split(": ", 1) for line in lines.decode("ascii").splitlines())
-    shown = f"[{address}]" if ":" in address else address
-    url = f"{provider.scheme}://{shown}:{provider.port}{provider.path}{path}"
+    get = own_get(provider, row, address, path)
     async with (
-        httpx.AsyncClient(trust_env=False, verify=_tls(provider), timeout=_SECONDS, follow_redirects=False) as client,
-        client.stream("GET", url, headers=headers, extensions={"sni_hostname": provider.host}) as reply,
+        httpx.AsyncClient(trust_env=False, verify=get.verify, timeout=_SECONDS, follow_redirects=False) as client,
+        client.stream("GET", get.url, headers=get.headers, extensions=get.extensions) as reply,
     ):
         if reply.status_code != 200:
             raise NoList(f"it answered {reply.status_code}")
@@ -82,16 +76,6 @@ async def _get(provider: Provider, row: Row, address: str, path: str) -> bytes:
             if len(raw) > _MAX_REPLY:
                 raise NoList(f"it answered more than {_MAX_REPLY} bytes")
     return bytes(raw)
-
-
-def _tls(provider: Provider) -> ssl.SSLContext | bool:
-    if provider.scheme != "https":
-        return False
-    context = ssl.create_default_context(cafile=provider.ca_file or None)
-    if not provider.verify_tls:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _names(reply: Any) -> tuple[str, ...]:

@@ -12,14 +12,12 @@ from datetime import date
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from typing import Final, cast
+from typing import cast
 
 import msgspec
 
 from gateline.control.prices import DatedPrice, price_of
 from gateline.model.snapshot import ModelKind
-
-MODALITIES: Final = ("text", "image", "audio", "video", "file")  # `file`: documents such as PDF
 
 
 class Row(msgspec.Struct, frozen=True):

@@ -10,7 +10,6 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection
-from itertools import chain
 
 from gateline.control.complaint import Complaint
 from gateline.control.tokens.source import NoToken, Source
@@ -131,8 +130,7 @@ class _Keeper:
 def _wanted(snapshot: Snapshot) -> dict[bytes, tuple[Credential, str]]:
     """The credentials that need an exchange, by their id, each with the first provider that has it."""
     found: dict[bytes, tuple[Credential, str]] = {}
-    targets = (target for models in snapshot.models.values() for model in models.values() for target in model.targets)
-    for provider in chain((target.provider for target in targets), snapshot.open_providers):
+    for provider in snapshot.providers():
         credential = provider.credential
         if credential is not None and ready_token(credential) is None:
             found.setdefault(credential_id(credential), (credential, provider.name))

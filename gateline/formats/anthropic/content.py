@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from gateline.formats.anthropic.block import ABSENT, Block, read_cache, read_input
-from gateline.formats.anthropic.carrier import read_reasoning, seal_of_text, seal_of_tool
 from gateline.formats.anthropic.citation import read_citations
 from gateline.formats.anthropic.media import read_media
+from gateline.formats.claude.carrier import read_reasoning, seal_of_text, seal_of_tool
 from gateline.formats.typed import UNREAD
 from gateline.model.chat import Media, Part, Role, Seal, Text, ToolResult, ToolUse
 from gateline.model.errors import BadRequest

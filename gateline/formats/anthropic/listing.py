@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
 
+from gateline.formats.moment import EPOCH, rfc3339
 from gateline.model.snapshot import Model
 
 _encode = msgspec.json.Encoder().encode
@@ -45,7 +45,7 @@ def model_object(model: Model) -> bytes:
 
 def _model(model: Model) -> _Model:
     card = model.card
-    created = datetime.fromtimestamp(model.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    created = rfc3339(model.created) or EPOCH
     if card is None:
         return _Model(model.name, model.name, created, None, None)
     return _Model(model.name, card.title or model.name, created, card.context_window, card.max_output)

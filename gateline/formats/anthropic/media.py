@@ -7,7 +7,6 @@ each inline, and images and PDFs at a URL or as a file that was uploaded to it.
 from __future__ import annotations
 
 import base64
-import binascii
 
 from gateline.formats.anthropic.block import (
     Block,
@@ -91,7 +90,7 @@ def _document(media: Media) -> Source | None:
         return None
     try:
         text = base64.b64decode(media.data).decode()
-    except (binascii.Error, ValueError):
+    except ValueError:  # no base64, not even ASCII, or no text
         return None
     return Source("text", "text/plain", text) if text.strip() else None
 

@@ -12,6 +12,7 @@ from gateline.formats.anthropic.event import Delta as EventDelta
 from gateline.formats.anthropic.event import Event, Started, data_of, event_error, read_event
 from gateline.formats.anthropic.finish import read_finish
 from gateline.formats.anthropic.usage import UsageObject, read_object
+from gateline.formats.contract import MOST_TOOLS
 from gateline.model.chat import Citation, Seal
 from gateline.model.chatreply import (
     Began,
@@ -30,6 +31,7 @@ from gateline.model.errors import UpstreamBroken, UpstreamError
 from gateline.wire.sse import EventSplitter
 
 _MOST_OPEN = 1_024  # blocks at once; the vendor has one
+_MOST_KINDS = 32  # of blocks; the vendor has half as many
 _MOST_HELD = 32  # citations of one block that wait for its end; further ones go at once
 
 
@@ -146,7 +148,8 @@ class StreamReader:
             raise UpstreamBroken("Anthropic's stream left too many blocks open.")
         kind = block.type
         opened = self._blocks[event.index] = _Open(kind, is_new=kind in self._kinds)
-        self._kinds.add(kind)
+        if len(self._kinds) < _MOST_KINDS:
+            self._kinds.add(kind)
         if kind == "text":
             if block.text:
                 _put_text(opened, block.text, deltas)
@@ -160,6 +163,8 @@ class StreamReader:
         elif kind == "redacted_thinking" and block.data:
             deltas.append(ReasoningSealed(seal=Seal("anthropic", block.data), is_hidden=True))
         elif kind == "tool_use":
+            if self._tools >= MOST_TOOLS:
+                raise UpstreamBroken("the upstream called more tools than any answer does")
             opened.tool = self._tools
             self._tools += 1
             opened.input = read_input(block)

@@ -15,11 +15,11 @@ from gateline.formats.anthropic.block import (
     WrittenBlock,
     read_input,
 )
-from gateline.formats.anthropic.carrier import text_carrier, tool_carrier, write_reasoning_seal
 from gateline.formats.anthropic.citation import read_citations, write_citation
 from gateline.formats.anthropic.finish import read_finish, write_finish
 from gateline.formats.anthropic.usage import UsageObject, read_object, usage_object
 from gateline.formats.arguments import arguments_object
+from gateline.formats.claude.carrier import text_carrier, tool_carrier, write_reasoning_seal
 from gateline.formats.typed import read_vendor
 from gateline.formats.vendor_error import reported_error
 from gateline.model.chat import Chat, Choice, Finish, Media, Part, Reasoning, Refusal, Seal, Text, ToolUse
@@ -147,9 +147,13 @@ def finish_of(choice: Choice) -> Finish:
     call a tool just stops."""
     if choice.finish != "stop":
         return choice.finish
-    if any(isinstance(part, Refusal) for part in choice.parts):
-        return "refusal"
-    return "tool" if any(isinstance(part, ToolUse) for part in choice.parts) else "stop"
+    finish: Finish = "stop"
+    for part in choice.parts:
+        if isinstance(part, Refusal):
+            return "refusal"
+        if isinstance(part, ToolUse):
+            finish = "tool"
+    return finish
 
 
 def message_id(name: str) -> str:
@@ -160,8 +164,8 @@ def message_id(name: str) -> str:
 def _add(content: list[WrittenBlock], part: Part) -> None:
     if isinstance(part, Text):
         if part.text:
-            cited = [write_citation(citation) for citation in part.citations]
-            content.append(TextBlock(part.text, cited or None))
+            cited = [write_citation(citation) for citation in part.citations] if part.citations else None
+            content.append(TextBlock(part.text, cited))
         if part.seal is not None:
             content.append(RedactedBlock(text_carrier(part.seal)))
     elif isinstance(part, ToolUse):

@@ -9,9 +9,9 @@ from gateline.formats.anthropic.block import ABSENT, Block, CacheControl, read_c
 from gateline.formats.anthropic.content import Content
 from gateline.formats.claude.thinking import ThinkingField, read_thinking
 from gateline.formats.contract import Body
-from gateline.formats.typed import read_typed
+from gateline.formats.typed import Int64, read_typed
 from gateline.model.call import Call
-from gateline.model.chat import Chat, Media, Output, Text, Tool, ToolChoice, ToolResult, ToolUse, Turn
+from gateline.model.chat import Chat, Media, Output, Part, Role, Text, Tool, ToolChoice, ToolResult, ToolUse, Turn
 from gateline.model.errors import BadRequest
 from gateline.model.vectors import Count
 
@@ -22,6 +22,7 @@ _KNOWN = frozenset({
 })  # fmt: skip
 _FUNCTION = frozenset({None, "custom"})  # the types of tools that the caller runs; all others run at the vendor
 _TIERS = {"standard_only": "default"}
+_ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
 
 
 class _Message(msgspec.Struct):
@@ -61,11 +62,11 @@ class _OutputConfig(msgspec.Struct):
 class _Request(msgspec.Struct):
     messages: list[_Message]
     system: str | list[Block] | None = None
-    max_tokens: int | None = None
+    max_tokens: Int64 | None = None
     stream: bool | None = None
     temperature: float | None = None
     top_p: float | None = None
-    top_k: int | None = None
+    top_k: Int64 | None = None
     stop_sequences: list[str] | None = None
     metadata: dict[str, Raw] | None = None
     service_tier: str | None = None
@@ -94,7 +95,7 @@ def read_chat(call: Call, body: Body) -> Chat:
         top_p=request.top_p,
         top_k=request.top_k,
         stop=request.stop_sequences or [],
-        unmapped=[name for name in call.fields if name not in _KNOWN],
+        unmapped=[] if _KNOWN.issuperset(call.fields) else [name for name in call.fields if name not in _KNOWN],
     )
     if request.tools:
         chat.tools = _tools(request.tools, chat)
@@ -103,14 +104,16 @@ def read_chat(call: Call, body: Body) -> Chat:
     config = request.output_config
     if config is not None:
         _put_output(config, chat)
-    chat.thinking = read_thinking(request.thinking, None if config is None else config.effort)
+    if config is not None or request.thinking is not None:
+        chat.thinking = read_thinking(request.thinking, None if config is None else config.effort)
     if request.metadata:
         _put_metadata(request.metadata, chat)
     if request.service_tier:
         chat.service_tier = _TIERS.get(request.service_tier, request.service_tier)
     if request.cache_control is not None:
         _mark_last(chat, request.cache_control)
-    chat.unmapped += content.unmapped
+    if content.unmapped:
+        chat.unmapped += content.unmapped
     return chat
 
 
@@ -121,21 +124,25 @@ def read_count(call: Call, body: Body) -> Count:
 
 def _turns(request: _Request, content: Content) -> list[Turn]:
     turns: list[Turn] = []
-    if request.system:
-        turns.append(Turn(role="system", parts=content.texts(request.system, "system")))
+    system = request.system
+    if system:
+        parts: list[Part] = [Text(text=system)] if isinstance(system, str) else content.texts(system, "system")
+        turns.append(Turn(role="system", parts=parts))
     if not request.messages:
         raise BadRequest("`messages`: at least one message is required", param="messages")
     for at, message in enumerate(request.messages):
-        place = f"messages[{at}].content"
-        if message.role == "system":
-            turns.append(Turn(role="system", parts=content.texts(message.content, place)))
-        elif message.role == "user":
-            turns.append(Turn(role="user", parts=content.parts(message.content, "user", place)))
-        elif message.role == "assistant":
-            turns.append(Turn(role="assistant", parts=content.parts(message.content, "assistant", place)))
-        else:
+        role = _ROLES.get(message.role)
+        if role is None:
             param = f"messages[{at}].role"
             raise BadRequest(f"invalid value for `{param}`: expected `user` or `assistant`", param=param)
+        found = message.content
+        if isinstance(found, str):
+            parts = [Text(text=found)] if found else []
+        elif role == "system":
+            parts = content.texts(found, f"messages[{at}].content")
+        else:
+            parts = content.parts(found, role, f"messages[{at}].content")
+        turns.append(Turn(role=role, parts=parts))
     return turns
 
 

@@ -7,21 +7,18 @@ None: a reply without `input_tokens` has no usage, never a usage of zero.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
 
 import msgspec
 from msgspec import Raw
 
+from gateline.formats.count import Count
+from gateline.formats.tail import last_object, object_in_tail
 from gateline.formats.typed import UNREAD
 from gateline.model.usage import Usage
 
-# A nonsense count is unknown, not a number: bounded so that its cost at any price fits the ledger's 64 bits.
-Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 _TIERS = frozenset({"standard", "priority", "batch"})
 
-_CANDIDATES = 16  # tries at the word "usage" in a tail: text full of it cannot make reading it slow
 _KEY = b'"usage"'
-_AHEAD = b", \t\r\n{"  # what stands before a key
 
 
 class CacheCreation(msgspec.Struct, gc=False):
@@ -116,25 +113,9 @@ def read_usage(body: bytes) -> Usage | None:
 
 def usage_of_reply(body: bytes) -> Usage | None:
     """What `read_usage` says, sooner: most replies end in their usage, so that the rest needs no parse."""
-    return _usage_from(body, body.rfind(_KEY)) or read_usage(body)
+    return last_object(body, _KEY, read_usage) or read_usage(body)
 
 
 def usage_in_tail(tail: bytes) -> Usage | None:
-    """The usage of a reply of which only the last bytes were kept (64 KiB are plenty).
-
-    From a top-level key on, the rest of a reply is a whole object again once `{` is put before it; from a nested key,
-    or from inside a string, it is not. So whatever decodes is the reply's own usage.
-    """
-    at = len(tail)
-    for _ in range(_CANDIDATES):
-        at = tail.rfind(_KEY, 0, at)
-        if at < 0:
-            return None
-        usage = _usage_from(tail, at)
-        if usage is not None:
-            return usage
-    return None
-
-
-def _usage_from(body: bytes, at: int) -> Usage | None:
-    return read_usage(b"{" + body[at:]) if at > 0 and body[at - 1] in _AHEAD else None
+    """The usage of a reply of which only the last bytes were kept (64 KiB are plenty)."""
+    return object_in_tail(tail, _KEY, read_usage)

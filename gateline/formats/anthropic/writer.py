@@ -8,12 +8,12 @@ import msgspec
 from msgspec import Raw
 
 from gateline.formats.anthropic.block import RedactedBlock, TextBlock, ThinkingBlock, ToolUseBlock, WrittenCitation
-from gateline.formats.anthropic.carrier import text_carrier, tool_carrier, write_reasoning_seal
 from gateline.formats.anthropic.citation import write_citation
 from gateline.formats.anthropic.error import write_stream_error
 from gateline.formats.anthropic.finish import write_finish
 from gateline.formats.anthropic.reply import Message, StopDetails, message_id
 from gateline.formats.anthropic.usage import UsageObject, usage_object
+from gateline.formats.claude.carrier import text_carrier, tool_carrier, write_reasoning_seal
 from gateline.model.chat import Chat, Seal
 from gateline.model.chatreply import (
     Began,
@@ -100,6 +100,11 @@ class StreamWriter:
         self._usage: Usage | None = None
 
     def write(self, deltas: Sequence[Delta]) -> bytes:
+        if self._kind == "text" and len(deltas) == 1:
+            delta = deltas[0]
+            # What most events are, without the frames that the others take.
+            if isinstance(delta, TextDelta) and not (delta.choice or delta.is_new or delta.seal) and delta.text:
+                return self._head + _encode(delta.text) + b"}}\n\n"
         out = self._out = []
         for delta in deltas:
             if isinstance(delta, Counted):

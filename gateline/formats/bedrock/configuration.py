@@ -6,10 +6,11 @@ import msgspec
 from msgspec import Raw
 
 from gateline.formats.bedrock.block import ABSENT, CachePoint
+from gateline.formats.typed import Int64
 
 
 class Inference(msgspec.Struct, rename="camel", omit_defaults=True):
-    max_tokens: int | None = None
+    max_tokens: Int64 | None = None
     temperature: float | None = None
     top_p: float | None = None
     stop_sequences: list[str] | None = None

@@ -8,7 +8,7 @@ import msgspec
 
 from gateline.formats.bedrock.models import Traits, fitting
 from gateline.formats.claude.thinking import ThinkingField, read_thinking
-from gateline.formats.typed import UNREAD
+from gateline.formats.typed import UNREAD, Int64
 from gateline.model.chat import Chat, Effort, Thinking, ToolChoice
 from gateline.model.errors import BadRequest
 
@@ -36,7 +36,7 @@ class Extra(msgspec.Struct, omit_defaults=True):
     """The fields of all makers: one model takes but its own."""
 
     thinking: ThinkingField | None = None
-    top_k: int | None = None
+    top_k: Int64 | None = None
     tool_choice: _NoTools | None = None
     reasoning_effort: str | None = None
     reasoning_config: str | None = None
@@ -106,7 +106,7 @@ class _ReadEffort(msgspec.Struct):
 
 
 class _ReadSampling(msgspec.Struct, rename="camel"):
-    top_k: int | None = None
+    top_k: Int64 | None = None
 
 
 class _ReadType(msgspec.Struct):
@@ -131,7 +131,7 @@ def read_extra(fields: dict[str, msgspec.Raw], chat: Chat, effort: str | None) -
         elif name == "inferenceConfig":
             chat.top_k = _typed(raw, _ReadSampling, place).top_k
         elif name in {"top_k", "topK"}:
-            chat.top_k = _typed(raw, int, place)
+            chat.top_k = _typed(raw, Int64, place)
         elif name == "tool_choice" and _typed(raw, _ReadType, place).type == "none":
             chat.tool_choice = ToolChoice(mode="none")
         else:

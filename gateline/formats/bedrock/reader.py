@@ -10,7 +10,9 @@ from gateline.formats.bedrock.error import message_error
 from gateline.formats.bedrock.event import EVENT, KIND, Event, read_event
 from gateline.formats.bedrock.event import Delta as EventDelta
 from gateline.formats.bedrock.finish import read_finish
-from gateline.formats.bedrock.seals import read_hidden, read_signature
+from gateline.formats.bedrock.seals import read_hidden
+from gateline.formats.claude.carrier import read_reasoning
+from gateline.formats.contract import MOST_TOOLS
 from gateline.model.chatreply import (
     Began,
     Cited,
@@ -135,6 +137,8 @@ class StreamReader:
             return
         block.kind = "tool"
         if use.type != "server_tool_use":
+            if self._tools >= MOST_TOOLS:
+                raise UpstreamBroken("the upstream called more tools than any answer does")
             block.tool = self._tools
             self._tools += 1
             deltas.append(ToolBegan(index=block.tool, id=use.tool_use_id, name=use.name))
@@ -199,6 +203,6 @@ def _close(block: _Open, deltas: list[Delta]) -> None:
         assert hidden.seal is not None
         deltas.append(ReasoningSealed(seal=hidden.seal, is_hidden=True, id=hidden.id))
     elif block.seal:
-        sealed = read_signature(block.seal, "")
+        sealed = read_reasoning(block.seal, "", is_hidden=False)
         assert sealed.seal is not None
         deltas.append(ReasoningSealed(seal=sealed.seal, id=sealed.id))

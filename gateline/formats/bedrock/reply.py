@@ -12,10 +12,11 @@ from gateline.formats.bedrock.block import Block, ReasoningBlock, ReasoningText,
 from gateline.formats.bedrock.citation import read_cited, write_cited
 from gateline.formats.bedrock.configuration import Tier
 from gateline.formats.bedrock.finish import read_finish, write_finish
-from gateline.formats.bedrock.seals import hidden, read_hidden, read_signature, signature, text_carrier, tool_carrier
+from gateline.formats.bedrock.seals import hidden, read_hidden, text_carrier, tool_carrier
 from gateline.formats.bedrock.usage import TokenUsage, token_usage
-from gateline.formats.typed import read_vendor
-from gateline.formats.vendor_error import reported_error
+from gateline.formats.claude.carrier import read_reasoning, write_reasoning_seal
+from gateline.formats.typed import UNREAD, read_vendor
+from gateline.formats.vendor_error import explain, reported_error
 from gateline.model.chat import Chat, Choice, Media, Part, Reasoning, Refusal, Text, ToolUse
 from gateline.model.chatreply import ChatReply
 from gateline.model.errors import UpstreamBroken, UpstreamError
@@ -58,12 +59,26 @@ class _Written(msgspec.Struct, rename="camel", omit_defaults=True):
 _decoder = msgspec.json.Decoder(_Answer)
 _encode = msgspec.json.Encoder().encode
 _METRICS = Metrics()
+_LONGEST_ERROR = 8_192  # bytes of a body: an error has a sentence in it
 _TIERS = frozenset({"priority", "default", "flex", "reserved"})
 
 
+class _Told(msgspec.Struct):
+    message: str | None = None
+
+
+_decode_told = msgspec.json.Decoder(_Told).decode
+
+
 def reported(body: bytes, secret: str) -> UpstreamError | None:
-    """The error in a reply that calls itself a success."""
+    """The error in a reply that calls itself a success: AWS's own is a message and no output."""
     failed = reported_error(body, secret=secret)
+    if failed is None and len(body) <= _LONGEST_ERROR:
+        try:
+            told = _decode_told(body).message
+        except UNREAD:
+            return UpstreamBroken("Bedrock answered with what is no JSON.")
+        failed = None if told is None else explain({"message": told}, 502, secret=secret)
     return None if failed is None else UpstreamError(failed.message, code=failed.code or failed.type)
 
 
@@ -101,7 +116,8 @@ def _part(block: Block) -> Part | None:
     if reasoning is not None and reasoning.redacted_content:
         return read_hidden(reasoning.redacted_content)
     if reasoning is not None and reasoning.reasoning_text is not None:
-        return read_signature(reasoning.reasoning_text.signature or "", reasoning.reasoning_text.text)
+        thought = reasoning.reasoning_text
+        return read_reasoning(thought.signature or "", thought.text, is_hidden=False)
     return None if block.citations_content is None else read_cited(block.citations_content)
 
 
@@ -141,7 +157,7 @@ def _add(content: list[Block], part: Part) -> None:
         content.append(Block(tool_use=ToolUseBlock(part.id, part.name, arguments)))
     elif isinstance(part, Reasoning):
         if not part.is_hidden:
-            sealed = None if part.seal is None else signature(part.seal, part.id)
+            sealed = None if part.seal is None else write_reasoning_seal(part.seal, part.id)
             content.append(Block(reasoning_content=ReasoningBlock(ReasoningText(part.text, sealed))))
         elif part.seal is not None:
             content.append(Block(reasoning_content=ReasoningBlock(redacted_content=hidden(part.seal, part.id))))

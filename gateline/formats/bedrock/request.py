@@ -11,7 +11,8 @@ from gateline.formats.bedrock.citation import read_cited
 from gateline.formats.bedrock.configuration import Inference, OutputConfig, Tier, ToolConfig
 from gateline.formats.bedrock.extra import read_extra
 from gateline.formats.bedrock.media import read_media
-from gateline.formats.bedrock.seals import blob_text, read_hidden, read_signature, seal_of_text, seal_of_tool
+from gateline.formats.bedrock.seals import blob_text, read_hidden
+from gateline.formats.claude.carrier import read_reasoning, seal_of_text, seal_of_tool
 from gateline.formats.contract import Body
 from gateline.formats.typed import read_typed
 from gateline.model.call import Call
@@ -161,7 +162,7 @@ def _part(block: Block, place: str, chat: Chat) -> Part | None:
         return _result(block.tool_result, f"{place}.toolResult.content", chat)
     if block.reasoning_content is not None and block.reasoning_content.reasoning_text is not None:
         thought = block.reasoning_content.reasoning_text
-        return read_signature(thought.signature or "", thought.text)
+        return read_reasoning(thought.signature or "", thought.text, is_hidden=False)
     if block.citations_content is not None:
         return read_cited(block.citations_content)
     if block.search_result is not None:

@@ -15,5 +15,5 @@ from gateline.formats.contract import Client, ErrorForm, Server, Watch
 
 SERVER = Server(read_chat, write_reply, SERVER_NAMES, StreamWriter, b"application/vnd.amazon.eventstream")
 CLIENT = Client(write_chat, read_reply, CLIENT_NAMES, StreamReader)
-WATCH = Watch(usage_of_reply, usage_in_tail, StreamCodec, reported)
+WATCH = Watch(usage_of_reply, usage_in_tail, StreamCodec, reported, error_key=b'"message"')
 ERRORS = ErrorForm(write_error, headers=error_headers)

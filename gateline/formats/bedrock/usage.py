@@ -5,16 +5,12 @@ What was cached, and what was written to the cache, is counted beside `inputToke
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 
+from gateline.formats.count import Count
 from gateline.formats.tail import object_in_tail
 from gateline.formats.typed import UNREAD
 from gateline.model.usage import Usage
-
-# A nonsense count is unknown, not a number: bounded so that its cost at any price fits the ledger's 64 bits.
-Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 
 
 class CacheDetail(msgspec.Struct, rename="camel", gc=False):

@@ -63,8 +63,9 @@ class StreamCodec:
             raise message_error(message, self._secret)
         kind = headers.get(KIND)
         if kind in {"contentBlockDelta", "contentBlockStart"}:
+            event = read_event(message.payload)  # each: a malformed one must not pass for a part of the answer
             if not self.visible:
-                self.visible = _is_visible(read_event(message.payload))
+                self.visible = _is_visible(event)
         elif kind == "messageStop":
             self._held += message.raw
         elif kind == "metadata":

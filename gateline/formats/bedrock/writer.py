@@ -11,8 +11,9 @@ from gateline.formats.bedrock.configuration import Tier
 from gateline.formats.bedrock.error import write_stream_error
 from gateline.formats.bedrock.finish import write_finish
 from gateline.formats.bedrock.reply import Metrics, written_tier
-from gateline.formats.bedrock.seals import hidden, signature, text_carrier, tool_carrier
+from gateline.formats.bedrock.seals import hidden, text_carrier, tool_carrier
 from gateline.formats.bedrock.usage import TokenUsage, token_usage
+from gateline.formats.claude.carrier import write_reasoning_seal
 from gateline.model.chat import Chat, Seal
 from gateline.model.chatreply import (
     Began,
@@ -176,7 +177,7 @@ class StreamWriter:
             return
         if self._kind != "thinking":
             self._open("thinking")
-        sealed = signature(delta.seal, delta.id or self._reasoning_id)
+        sealed = write_reasoning_seal(delta.seal, delta.id or self._reasoning_id)
         self._put_delta(self._next - 1, _SIGNATURE, _encode(sealed), b"}}")
         self._close()
 

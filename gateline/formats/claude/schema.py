@@ -37,10 +37,10 @@ def subset(schema: Raw) -> Raw:
 
 def input_schema(schema: Raw, *, is_strict: bool) -> Raw:
     """A tool's schema, byte for byte but where the vendor would refuse it: it must say that it is an object."""
+    if not bytes(schema) or bytes(schema) == b"null":
+        schema = _OPEN
     if is_strict:
         return subset(schema)
-    if not bytes(schema) or bytes(schema) == b"null":
-        return _OPEN
     try:
         fields = _decode_fields(schema)
     except UNREAD:
@@ -88,7 +88,7 @@ def _narrow(schema: Any) -> Any:
 
 def _is_kept(key: str, value: object) -> bool:
     if key == "format":
-        return value in _FORMATS
+        return isinstance(value, str) and value in _FORMATS
     if key == "minItems":
-        return value in {0, 1}
+        return isinstance(value, int) and value in {0, 1}
     return key in _KEPT or key == "required"

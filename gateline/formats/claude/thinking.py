@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from gateline.formats.claude.models import Abilities
+from gateline.formats.typed import Int64
 from gateline.model.chat import Effort, Thinking
 
 # Effort as a budget. Beyond 32k the vendor sees little gain.
@@ -39,7 +40,7 @@ _ANSWER = 4_096  # tokens left for the answer where the client set no bound
 
 class ThinkingField(msgspec.Struct, omit_defaults=True):
     type: str = ""
-    budget_tokens: int | None = None
+    budget_tokens: Int64 | None = None
     display: str | None = None
 
 

@@ -46,7 +46,7 @@ class _Request(msgspec.Struct):
     inputs: list[_Input] | None = None
     input_type: str | None = None
     embedding_types: list[str] | None = None
-    output_dimension: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    output_dimension: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)] | None = None
     truncate: str | None = None
 
 

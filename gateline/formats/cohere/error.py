@@ -6,7 +6,7 @@ import msgspec
 
 from gateline.formats.typed import UNREAD
 from gateline.formats.vendor_error import explain, reported_error, writable
-from gateline.model.errors import GatewayError, UpstreamError
+from gateline.model.errors import GatewayError, UpstreamBroken, UpstreamError
 from gateline.wire.sse import write_event
 
 _LONGEST_ERROR = 8_192  # bytes of a body: an error has a sentence in it
@@ -58,7 +58,7 @@ def reported(body: bytes, secret: str) -> UpstreamError | None:
     try:
         told = _decode_told(body).message
     except UNREAD:
-        return None
+        return UpstreamBroken("Cohere answered with what is no JSON, or no answer.")
     return event_error({"message": told}, secret) if isinstance(told, str) else None
 
 

@@ -9,6 +9,7 @@ from gateline.formats.cohere.event import Delta as EventDelta
 from gateline.formats.cohere.finish import read_finish
 from gateline.formats.cohere.logprobs import read_logprobs
 from gateline.formats.cohere.message import Function, QuotedCitation, ToolCall, read_signature
+from gateline.formats.contract import MOST_TOOLS
 from gateline.model.chat import Tokens
 from gateline.model.chatreply import (
     Began,
@@ -38,6 +39,7 @@ class StreamReader:
         "_secret",
         "_splitter",
         "_started",
+        "_tools",
         "done",
         "error",
     )
@@ -48,6 +50,7 @@ class StreamReader:
         self._part: tuple[str, int] = ("", 0)  # kind and index of the part that is open
         self._kinds: set[str] = set()  # of parts so far
         self._calls: dict[int, int] = {}  # the vendor's index of a tool use, and ours
+        self._tools = 0
         self._started = False
         self._ended = False
         self.done = False
@@ -130,7 +133,10 @@ class StreamReader:
         function = called.function or Function()
         index = event.index or 0
         if event.type == "tool-call-start":
-            self._calls[index] = len(self._calls)
+            if self._tools >= MOST_TOOLS:
+                raise UpstreamBroken("the upstream called more tools than any answer does")
+            self._calls[index] = self._tools
+            self._tools += 1
             deltas.append(ToolBegan(index=self._calls[index], id=called.id, name=function.name or ""))
         arguments = function.arguments
         if arguments and index in self._calls and arguments != "null":

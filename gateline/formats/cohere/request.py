@@ -9,7 +9,7 @@ from gateline.formats.cohere.citation import read_citations
 from gateline.formats.cohere.media import read_image
 from gateline.formats.cohere.message import ABSENT, Content, QuotedCitation, ToolCall, read_signature
 from gateline.formats.contract import Body
-from gateline.formats.typed import read_typed
+from gateline.formats.typed import Int64, read_typed
 from gateline.model.call import Call
 from gateline.model.chat import (
     Chat,
@@ -60,7 +60,7 @@ class _Format(msgspec.Struct):
 
 class _Thinking(msgspec.Struct):
     type: str
-    token_budget: int | None = None
+    token_budget: Int64 | None = None
 
 
 class _Request(msgspec.Struct):
@@ -71,13 +71,13 @@ class _Request(msgspec.Struct):
     tool_choice: str | None = None
     response_format: _Format | None = None
     thinking: _Thinking | None = None
-    max_tokens: int | None = None
+    max_tokens: Int64 | None = None
     stop_sequences: list[str] | None = None
     temperature: float | None = None
-    seed: int | None = None
+    seed: Int64 | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
-    k: int | None = None
+    k: Int64 | None = None
     p: float | None = None
     logprobs: bool | None = None
 

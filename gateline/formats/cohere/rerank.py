@@ -31,7 +31,7 @@ class _Text(msgspec.Struct):
 class _Request(msgspec.Struct):
     query: str | _Text
     documents: list[str | _Text]
-    top_n: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    top_n: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)] | None = None
     return_documents: bool | None = None
 
 

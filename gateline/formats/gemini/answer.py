@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-
 import msgspec
 
 from gateline.formats.arguments import arguments_object
@@ -14,6 +12,7 @@ from gateline.formats.gemini.logprobs import LogprobsResult, write_logprobs
 from gateline.formats.gemini.media import write_media
 from gateline.formats.gemini.signature import write_signature
 from gateline.formats.gemini.usage import UsageMetadata, write_usage
+from gateline.formats.moment import rfc3339
 from gateline.model.chat import Chat, Choice, Media, Reasoning, Refusal, Seal, Text, ToolUse
 from gateline.model.chat import Part as ChatPart
 from gateline.model.chatreply import ChatReply
@@ -72,16 +71,6 @@ def call_part(id_: str, name: str, arguments: str, seal: Seal | None) -> Part:
         function_call=FunctionCall(name, arguments_object(arguments), id_ or None),
         thought_signature=None if seal is None else write_signature(seal),
     )
-
-
-_CALENDARS_END = 253_402_300_800  # the first second of the year 10000
-
-
-def rfc3339(seconds: int) -> str | None:
-    """None for no time, or none that a calendar has."""
-    if not 0 < seconds < _CALENDARS_END:
-        return None
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _candidate(choice: Choice, index: int) -> Answered:

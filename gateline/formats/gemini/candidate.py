@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw
 
 from gateline.formats.arguments import arguments_text
+from gateline.formats.contract import MOST_TOOLS
 from gateline.formats.gemini.citations import CitationMetadata, GroundingMetadata, Passages, read_citations
 from gateline.formats.gemini.content import ABSENT, Part
 from gateline.formats.gemini.finish import read_finish
@@ -32,6 +33,7 @@ from gateline.model.chatreply import (
     ToolBegan,
     ToolDelta,
 )
+from gateline.model.errors import UpstreamBroken
 
 _ODD = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -149,6 +151,8 @@ class CandidateReader:
             return  # arguments in pieces, which only Vertex AI sends, and only to who asks for them
         self._open = ""
         index = self._tools
+        if index >= MOST_TOOLS:
+            raise UpstreamBroken("the upstream called more tools than any answer does")
         self._tools += 1
         seal = read_signature(part.thought_signature) if part.thought_signature else None
         id_ = call.id or f"{self._prefix}{index}"

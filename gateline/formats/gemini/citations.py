@@ -66,16 +66,16 @@ class CitationMetadata(msgspec.Struct, rename="camel"):
 class Passages:
     """The text of one answer as far as it has come, for the places in it."""
 
-    __slots__ = ("_is_ascii", "_kept", "_pieces")
+    __slots__ = ("_is_ascii", "_kept", "_text")
 
     def __init__(self) -> None:
-        self._pieces: list[str] = []
+        self._text = bytearray()  # UTF-8; a string for each piece would take ten times as much
         self._kept = 0
         self._is_ascii = True
 
     def add(self, text: str) -> None:
         if self._kept < _KEPT:
-            self._pieces.append(text)
+            self._text += text.encode("utf-8", "surrogatepass")
             self._kept += len(text)
         if not text.isascii():
             self._is_ascii = False
@@ -86,7 +86,7 @@ class Passages:
             return None, None
         if self._is_ascii and not quote:
             return start, end
-        text = "".join(self._pieces)
+        text = self._text.decode("utf-8", "surrogatepass")
         found = text.encode("utf-8", "replace")[start:end].decode("utf-8", "replace")
         if quote and found != quote:  # places in one of several parts: those are one text here
             at = text.find(quote)
@@ -98,7 +98,7 @@ class Passages:
 
     def bytes(self, start: int, end: int) -> tuple[int | None, int | None, str | None]:
         """Where these characters stand in UTF-8, and what they are."""
-        text = "".join(self._pieces)
+        text = self._text.decode("utf-8", "surrogatepass")
         if end > len(text):
             return (start, end, None) if self._is_ascii else (None, None, None)
         at = start if self._is_ascii else len(text[:start].encode("utf-8", "replace"))

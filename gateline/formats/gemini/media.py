@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from gateline.formats.data_url import read_data_url
 from gateline.formats.gemini.content import Blob, FileData, Part
 from gateline.model.chat import Media, MediaKind
 
@@ -39,9 +40,9 @@ _FILES = "https://generativelanguage.googleapis.com/"
 def write_media(media: Media, *, fetches: bool = True) -> Part | None:
     """None for what Gemini cannot be given: a file that another vendor holds, or a URL that it does not fetch."""
     data, mime, url = media.data, media.mime, media.url
-    if url.startswith("data:"):
-        head, _, data = url[5:].partition(",")
-        mime = mime or head.partition(";")[0]
+    held = read_data_url(url)
+    if held is not None:
+        mime, data = mime or held.mime, held.data
     if data:
         return Part(inline_data=Blob(mime or _type_of_data(data, media), data))
     if not url:

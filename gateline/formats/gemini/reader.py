@@ -6,7 +6,6 @@ was blocked, which leaves none). Until then more may come, usage above all, so `
 
 from __future__ import annotations
 
-import datetime
 import json
 from typing import Any
 
@@ -17,6 +16,7 @@ from gateline.formats.gemini.candidate import CandidateReader, Reply
 from gateline.formats.gemini.content import ABSENT
 from gateline.formats.gemini.events import Events, data_of
 from gateline.formats.gemini.usage import UsageMetadata
+from gateline.formats.moment import unix_seconds
 from gateline.formats.typed import UNREAD
 from gateline.formats.vendor_error import explain
 from gateline.model.chatreply import Began, Counted, Delta, Finished
@@ -48,16 +48,14 @@ class StreamReader:
         if self.done or self.error is not None:
             return deltas
         try:
-            events = self._events.feed(data)
+            for event in self._events.feed(data):
+                found = data_of(event)
+                if found:
+                    self._event(found, deltas)
+                    if self.error is not None:
+                        break
         except UpstreamBroken as error:
             self.error = error
-            return deltas
-        for event in events:
-            found = data_of(event)
-            if found:
-                self._event(found, deltas)
-                if self.error is not None:
-                    break
         return deltas
 
     def end(self) -> None:
@@ -102,7 +100,7 @@ class StreamReader:
 
 
 def began(reply: Reply) -> Began:
-    return Began(id=reply.response_id or "", model=reply.model_version or "", created=_seconds(reply.create_time))
+    return Began(id=reply.response_id or "", model=reply.model_version or "", created=unix_seconds(reply.create_time))
 
 
 def usage_of(raw: Raw) -> Usage | None:
@@ -130,13 +128,3 @@ def loads(data: bytes) -> Any:
         return json.loads(data.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
-
-
-def _seconds(stamp: str | None) -> int:
-    """Unix time of an RFC 3339 time, 0 for none."""
-    if not stamp:
-        return 0
-    try:
-        return int(datetime.datetime.fromisoformat(stamp).timestamp())
-    except (ValueError, OverflowError):
-        return 0

@@ -231,8 +231,8 @@ def _unmapped(fields: Mapping[str, Raw]) -> Iterator[str]:
 
 
 def _inner(name: str, value: Raw, known: Collection[str]) -> Iterator[str]:
-    if bytes(value) == _NULL:
-        return
+    if bytes(memoryview(value)[:1]) != b"{":
+        return  # null, by itself or in quotes
     for inner, given in _fields(value).items():
         if camel(inner) not in known and bytes(given) != _NULL:
             yield f"{name}.{inner}"

@@ -7,7 +7,6 @@ is encoded once more. Behind it, on lines of their own, stand what else that mak
 from __future__ import annotations
 
 import base64
-import binascii
 
 from gateline.formats.gemini.media import plain_base64
 from gateline.formats.seal import read_seal, write_seal
@@ -42,7 +41,7 @@ def _opened(signature: str) -> tuple[Seal, str, bool]:
     if data.startswith(_MARK):
         try:
             lines = base64.b64decode(data, validate=True).decode().split("\n")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # no base64, not even ASCII, or no text
             return Seal("gemini", data), "", False
         id_, flag = (lines[1], lines[2]) if len(lines) == 3 else ("", "")
         return read_seal(lines[0], "gemini"), id_, flag == _HIDDEN

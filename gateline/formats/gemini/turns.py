@@ -17,6 +17,7 @@ from gateline.formats.gemini.content import ABSENT, FunctionResponse, GivenConte
 from gateline.formats.gemini.media import read_blob, read_file
 from gateline.formats.gemini.signature import read_reasoning, read_signature
 from gateline.formats.typed import UNREAD
+from gateline.formats.waiting import Waiting
 from gateline.model.chat import Media, Reasoning, Role, Text, ToolResult, ToolUse, Turn
 from gateline.model.chat import Part as ChatPart
 from gateline.model.errors import BadRequest
@@ -35,11 +36,11 @@ _decode_text = msgspec.json.Decoder(str).decode
 class TurnReader:
     """Reads one call's contents. `unmapped` collects what has no place in turns."""
 
-    __slots__ = ("_calls", "_open", "unmapped")
+    __slots__ = ("_calls", "_waiting", "unmapped")
 
     def __init__(self) -> None:
         self._calls = 0
-        self._open: list[tuple[str, str]] = []  # calls without a response: id and name
+        self._waiting = Waiting()
         self.unmapped: list[str] = []
 
     def read(self, contents: Sequence[GivenContent | str]) -> list[Turn]:
@@ -89,18 +90,19 @@ class TurnReader:
             raise BadRequest(f"`{field}.functionCall.name` is required", param=f"{field}.functionCall.name")
         id_ = call.id or f"call_{self._calls}"
         self._calls += 1
-        self._open.append((id_, call.name))
         seal = read_signature(part.thought_signature) if part.thought_signature else None
-        return ToolUse(id=id_, name=call.name, arguments=arguments_text(call.args), seal=seal)
+        use = ToolUse(id=id_, name=call.name, arguments=arguments_text(call.args), seal=seal)
+        self._waiting.add(use)
+        return use
 
     def _result(self, response: FunctionResponse, field: str) -> ToolResult:
         name = response.name or ""
         id_ = response.id or ""
-        waiting = self._open
-        at = next((at for at, call in enumerate(waiting) if (call[0] == id_ if id_ else call[1] == name)), None)
-        if at is not None:
-            id_, called = waiting.pop(at)
-            name = name or called
+        use = None
+        if id_ or name:
+            use = self._waiting.take_id(id_) if id_ else self._waiting.take_name(name)
+        if use is not None:
+            id_, name = use.id, name or use.name
         elif not id_:
             if not name:
                 raise BadRequest(f"`{field}.functionResponse.name` is required", param=f"{field}.functionResponse.name")

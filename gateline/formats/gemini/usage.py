@@ -6,19 +6,14 @@ beside `candidatesTokenCount`; `totalTokenCount` is the sum of these four.
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 
+from gateline.formats.count import Count
+from gateline.formats.tail import object_in_tail
 from gateline.formats.typed import UNREAD
 from gateline.model.usage import Usage
 
-# A nonsense count is unknown, not a number: bounded so that its cost at any price fits the ledger's 64 bits.
-Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
-
-_CANDIDATES = 16  # tries at the key in a tail: text full of it cannot make reading it slow
 _KEY = b'"usageMetadata"'
-_AHEAD = b", \t\r\n{"  # what stands before a key
 
 
 class ModalityCount(msgspec.Struct, rename="camel"):
@@ -85,18 +80,8 @@ def usage_of_reply(body: bytes) -> Usage | None:
 
 
 def usage_in_tail(tail: bytes) -> Usage | None:
-    """The usage of a reply of which only the last bytes were kept: from a key of the top level on, the rest is a whole
-    object again once `{` is put before it; of any other, it is not."""
-    end = len(tail)
-    for _ in range(_CANDIDATES):
-        end = tail.rfind(_KEY, 0, end)
-        if end < 0:
-            return None
-        if end > 0 and tail[end - 1] in _AHEAD:
-            usage = _read(b"{" + tail[end:])
-            if usage is not None:
-                return usage
-    return None
+    """The usage of a reply of which only the last bytes were kept (64 KiB are plenty)."""
+    return object_in_tail(tail, _KEY, _read)
 
 
 def _read(body: bytes) -> Usage | None:

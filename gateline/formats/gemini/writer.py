@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateline.formats.gemini.answer import Answer, Answered, Envelope, call_part, rfc3339, text_part, thought_part
+from gateline.formats.gemini.answer import Answer, Answered, Envelope, call_part, text_part, thought_part
 from gateline.formats.gemini.citations import Passages, write_citations
 from gateline.formats.gemini.content import Part
 from gateline.formats.gemini.error import write_array_error, write_stream_error
@@ -18,6 +18,7 @@ from gateline.formats.gemini.finish import write_finish
 from gateline.formats.gemini.logprobs import LogprobsResult, write_logprobs
 from gateline.formats.gemini.media import write_media
 from gateline.formats.gemini.usage import UsageMetadata, write_usage
+from gateline.formats.moment import rfc3339
 from gateline.model.chat import Chat, Citation, Finish, Seal
 from gateline.model.chatreply import (
     Began,

@@ -11,7 +11,7 @@ from gateline.formats.ollama.error import raise_reported
 from gateline.formats.ollama.message import ABSENT
 from gateline.formats.ollama.reply import VENDOR
 from gateline.formats.ollama.usage import usage_of_counts
-from gateline.formats.typed import read_typed, read_vendor
+from gateline.formats.typed import Int64, read_typed, read_vendor
 from gateline.model.call import Call
 from gateline.model.errors import BadRequest, UpstreamBroken
 from gateline.model.vectors import Embed, EmbedReply
@@ -21,7 +21,7 @@ _encode = msgspec.json.Encoder().encode
 
 class _Body(msgspec.Struct):
     input: str | list[str]
-    dimensions: int | None = None
+    dimensions: Int64 | None = None
     truncate: bool | None = None
 
 

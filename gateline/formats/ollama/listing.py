@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 import msgspec
 
+from gateline.formats.moment import EPOCH, rfc3339
 from gateline.model.snapshot import Model
 
 _encode = msgspec.json.Encoder().encode
 
 
-class _Details(msgspec.Struct, frozen=True):
+class Details(msgspec.Struct, frozen=True):
     """Of a file of weights, which what is served here need not have: empty strings, as clients show them."""
 
     parent_model: str = ""
@@ -32,7 +32,7 @@ class _Model(msgspec.Struct):
     modified_at: str
     digest: str
     size: int = 0
-    details: _Details = _Details()
+    details: Details = Details()
 
 
 class _Page(msgspec.Struct):
@@ -45,6 +45,6 @@ def models_page(models: Iterable[Model]) -> bytes:
 
 
 def _model(model: Model) -> _Model:
-    changed = datetime.fromtimestamp(model.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    changed = rfc3339(model.created) or EPOCH
     digest = hashlib.sha256(model.name.encode()).hexdigest()
     return _Model(model.name, model.name, changed, digest)

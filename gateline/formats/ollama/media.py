@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
+from gateline.formats.data_url import read_data_url
 from gateline.model.chat import Media
 
 # How the base64 of pictures begins.
@@ -14,10 +14,7 @@ _TAKEN = frozenset({"image/jpeg", "image/jpg", "image/png", "image/webp"})
 
 def read_image(data: str) -> Media:
     """Some clients send a data URL, which says what it is."""
-    mime = ""
-    if data[:5] == "data:":
-        head, _, data = data[5:].partition(",")
-        mime = head.partition(";")[0]
+    mime, data = read_data_url(data) or ("", data)
     return Media(kind="image", mime=mime or _type(data), data=data)
 
 
@@ -36,7 +33,7 @@ def file_text(media: Media) -> str | None:
         return None
     try:
         return base64.b64decode(media.data, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, not even ASCII, or no text
         return None
 
 

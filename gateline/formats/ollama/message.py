@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from gateline.formats.typed import Int64
+
 ABSENT = Raw(b"")
 
 
@@ -49,13 +51,13 @@ class Tool(msgspec.Struct):
 class Options(msgspec.Struct, omit_defaults=True):
     """Those that other formats know as well."""
 
-    num_predict: int | None = None
+    num_predict: Int64 | None = None
     temperature: float | None = None
     top_p: float | None = None
-    top_k: int | None = None
+    top_k: Int64 | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
-    seed: int | None = None
+    seed: Int64 | None = None
     stop: str | list[str] | None = None
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from gateline.formats.contract import MOST_TOOLS
+from gateline.formats.moment import unix_seconds
 from gateline.formats.ollama.error import raise_reported
 from gateline.formats.ollama.finish import read_finish
 from gateline.formats.ollama.logprobs import read_logprobs
-from gateline.formats.ollama.reply import Line, decoder, name_of, read_time, read_use
+from gateline.formats.ollama.reply import Line, decoder, name_of, read_use
 from gateline.formats.typed import UNREAD
 from gateline.model.chatreply import (
     Began,
@@ -68,7 +70,7 @@ class StreamReader:
         raise_reported(line.error, self._secret)
         if not self._started:
             self._started = True
-            deltas.append(Began(id=name_of(line.created_at), model=line.model, created=read_time(line.created_at)))
+            deltas.append(Began(id=name_of(line.created_at), model=line.model, created=unix_seconds(line.created_at)))
         said = line.message
         if said is not None:
             if said.thinking:
@@ -78,6 +80,8 @@ class StreamReader:
                 deltas.append(TextDelta(text=said.content or "", logprobs=logprobs))
             for call in said.tool_calls or ():
                 index = self._tools
+                if index >= MOST_TOOLS:
+                    raise UpstreamBroken("the upstream called more tools than any answer does")
                 self._tools += 1
                 use = read_use(call, index, line.created_at)
                 deltas.append(ToolBegan(index=index, id=use.id, name=use.name))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from hashlib import blake2b
 
 import msgspec
 from msgspec import Raw
 
 from gateline.formats.arguments import arguments_object, arguments_text
+from gateline.formats.moment import EPOCH, rfc3339, unix_seconds
 from gateline.formats.ollama.error import raise_reported
 from gateline.formats.ollama.finish import read_finish, write_finish
 from gateline.formats.ollama.logprobs import Logprob, read_logprobs, write_logprobs
@@ -102,7 +102,7 @@ def read_reply(body: bytes, secret: str) -> ChatReply:
     return ChatReply(
         id=name_of(line.created_at),
         model=line.model,
-        created=read_time(line.created_at),
+        created=unix_seconds(line.created_at),
         choices=[
             Choice(
                 parts=parts,
@@ -132,7 +132,7 @@ def write_reply(reply: ChatReply, chat: Chat) -> bytes:
     return _encode(
         _ChatReply(
             model=chat.model,
-            created_at=write_time(reply.created),
+            created_at=rfc3339(reply.created) or EPOCH,
             message=said,
             **msgspec.structs.asdict(end),
         )
@@ -145,7 +145,7 @@ def write_generated(reply: ChatReply, chat: Chat) -> bytes:
     return _encode(
         _Generated(
             model=chat.model,
-            created_at=write_time(reply.created),
+            created_at=rfc3339(reply.created) or EPOCH,
             response=said.content,
             thinking=said.thinking,
             **msgspec.structs.asdict(end_of(choice, reply.usage)),
@@ -190,19 +190,3 @@ def _flat(reply: ChatReply) -> tuple[Choice, WrittenSaid]:
 
 def write_call(index: int, name: str, tool: str, arguments: str) -> WrittenCall:
     return WrittenCall(name, WrittenFunction(index, tool, arguments_object(arguments)))
-
-
-def read_time(text: str) -> int:
-    """Unix seconds of an RFC 3339 time; 0 for none."""
-    try:
-        return max(int(datetime.fromisoformat(text).timestamp()), 0)
-    except (ValueError, OverflowError):
-        return 0
-
-
-def write_time(created: int) -> str:
-    """Every answer has a time. Of one whose vendor does not say, it is the epoch."""
-    try:
-        return datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return "1970-01-01T00:00:00Z"

@@ -12,7 +12,7 @@ from gateline.formats.ollama.media import read_image
 from gateline.formats.ollama.message import ABSENT, Message, Options, Tool
 from gateline.formats.ollama.thinking import read_thinking
 from gateline.formats.ollama.turns import read_turns
-from gateline.formats.typed import read_typed
+from gateline.formats.typed import Int64, read_typed
 from gateline.model.call import Call
 from gateline.model.chat import Chat, Output, Part, Text, Turn
 from gateline.model.chat import Tool as OfferedTool
@@ -24,7 +24,7 @@ class _Common(msgspec.Struct):
     logprobs: bool | None = None
     options: Options | None = None
     think: bool | str | None = None
-    top_logprobs: int | None = None
+    top_logprobs: Int64 | None = None
 
 
 class _Chat(_Common):

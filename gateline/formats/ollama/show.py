@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from gateline.formats.contract import Body
-from gateline.formats.ollama.reply import write_time
+from gateline.formats.moment import EPOCH, rfc3339
+from gateline.formats.ollama.listing import Details
 from gateline.formats.typed import read_typed
 from gateline.model.errors import BadRequest
 from gateline.model.snapshot import Card, Model
@@ -24,20 +25,11 @@ class _Asked(msgspec.Struct):
     name: str | None = None  # what the field was called before
 
 
-class _Details(msgspec.Struct, frozen=True):
-    parent_model: str = ""
-    format: str = ""
-    family: str = ""
-    families: tuple[str, ...] = ()
-    parameter_size: str = ""
-    quantization_level: str = ""
-
-
 class _Shown(msgspec.Struct):
     modified_at: str
     model_info: dict[str, Any]
     capabilities: list[str]
-    details: _Details = _Details()
+    details: Details = Details()
     modelfile: str = ""
     parameters: str = ""
     template: str = ""
@@ -61,7 +53,7 @@ def model_object(model: Model) -> bytes:
     card = model.card
     if card is not None and card.context_window is not None:
         info[f"{_ARCHITECTURE}.context_length"] = card.context_window
-    return _encode(_Shown(write_time(model.created), info, _capabilities(card)))
+    return _encode(_Shown(rfc3339(model.created) or EPOCH, info, _capabilities(card)))
 
 
 def _capabilities(card: Card | None) -> list[str]:

@@ -13,6 +13,7 @@ from gateline.formats.arguments import arguments_text
 from gateline.formats.ollama.media import read_image
 from gateline.formats.ollama.message import Message, ToolCall
 from gateline.formats.ollama.outline import read_outline
+from gateline.formats.waiting import Waiting
 from gateline.model.chat import Media, Part, Reasoning, Role, Text, ToolResult, ToolUse, Turn
 from gateline.model.errors import BadRequest
 
@@ -26,7 +27,7 @@ class _Calls:
 
     def __init__(self) -> None:
         self._made = 0
-        self.open: list[ToolUse] = []
+        self.open = Waiting()
 
     def name(self, call: ToolCall) -> str:
         """Letters and digits, nine of them: what the strictest vendor takes for an id."""
@@ -36,12 +37,8 @@ class _Calls:
     def answered(self, message: Message) -> ToolUse | None:
         """Whose result `message` is."""
         name = message.tool_name or message.name
-        found = next((use for use in self.open if use.id == message.tool_call_id), None)
-        if found is None:
-            found = next((use for use in self.open if not name or use.name == name), None)
-        if found is not None:
-            self.open.remove(found)
-        return found
+        found = self.open.take_id(message.tool_call_id) if message.tool_call_id else None
+        return found or self.open.take_name(name or "")
 
 
 def read_turns(messages: Sequence[Message]) -> list[Turn]:
@@ -93,7 +90,10 @@ def _answer(message: Message, place: str, calls: _Calls) -> list[Part]:
             parts.append(Text(text=content))
         parts += uses
     parts += [read_image(image) for image in message.images or ()]
-    calls.open = [part for part in parts if isinstance(part, ToolUse)]
+    calls.open = Waiting()
+    for part in parts:
+        if isinstance(part, ToolUse):
+            calls.open.add(part)
     return parts
 
 

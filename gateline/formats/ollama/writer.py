@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from gateline.formats.moment import EPOCH, rfc3339
 from gateline.formats.ollama.error import write_stream_error
 from gateline.formats.ollama.logprobs import Logprob, write_logprobs
 from gateline.formats.ollama.outline import Outline
-from gateline.formats.ollama.reply import WrittenSaid, end_of, write_call, write_time
+from gateline.formats.ollama.reply import WrittenSaid, end_of, write_call
 from gateline.model.chat import Chat, Choice, Finish, Tokens
 from gateline.model.chatreply import (
     Began,
@@ -99,7 +100,7 @@ class ChatWriter:
         return write_stream_error(error, request_id)
 
     def _begin(self, created: int) -> None:
-        self._head = _encode(_Head(self._model, write_time(created)))[:-1] + b","
+        self._head = _encode(_Head(self._model, rfc3339(created) or EPOCH))[:-1] + b","
 
     def _delta(self, delta: Delta, written: list[bytes]) -> None:
         if isinstance(delta, ToolDelta):

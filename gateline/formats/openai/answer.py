@@ -7,9 +7,9 @@ from typing import Literal
 
 import msgspec
 
+from gateline.formats.data_url import data_url
 from gateline.formats.openai.finish import write_finish
 from gateline.formats.openai.logprobs import Logprobs, write_logprobs
-from gateline.formats.openai.media import data_url
 from gateline.formats.openai.message import FunctionCall
 from gateline.formats.openai.reasoning_details import Detail, write_details
 from gateline.formats.openai.usage import UsageObject, usage_object

@@ -11,7 +11,7 @@ from gateline.formats.contract import Body
 from gateline.formats.openai.message import FunctionTool, Message, ResponseFormat, ToolObject
 from gateline.formats.openai.thinking import ReasoningObject, ThinkingObject, read_thinking
 from gateline.formats.openai.turns import read_cache, read_turns
-from gateline.formats.typed import read_typed
+from gateline.formats.typed import Int64, read_typed
 from gateline.model.call import Call
 from gateline.model.chat import Chat, Effort, Output, Tool, ToolChoice
 from gateline.model.errors import BadRequest
@@ -47,26 +47,26 @@ class _Body(msgspec.Struct):
     logprobs: bool | None = None
     metadata: dict[str, str] | None = None
     modalities: list[str] | None = None
-    n: int | None = None
+    n: Int64 | None = None
     parallel_tool_calls: bool | None = None
     presence_penalty: float | None = None
     prompt_cache_key: str | None = None
-    random_seed: int | None = None
+    random_seed: Int64 | None = None
     reasoning: ReasoningObject | None = None
     reasoning_effort: Effort | None = None
     response_format: ResponseFormat | None = None
     safety_identifier: str | None = None
-    seed: int | None = None
+    seed: Int64 | None = None
     service_tier: str | None = None
     stop: str | list[str] | None = None
     store: bool | None = None
     temperature: float | None = None
     thinking: ThinkingObject | None = None
-    thinking_budget: int | None = None
+    thinking_budget: Int64 | None = None
     tool_choice: str | _Choice | None = None
     tools: list[ToolObject] | None = None
-    top_k: int | None = None
-    top_logprobs: int | None = None
+    top_k: Int64 | None = None
+    top_logprobs: Int64 | None = None
     top_p: float | None = None
     verbosity: str | None = None
 

@@ -14,12 +14,13 @@ from msgspec import Raw
 from gateline.formats.openai.finish import read_finish
 from gateline.formats.openai.reply import raise_reported, whole_seconds
 from gateline.formats.openai.reply_parts import Said
+from gateline.formats.openai.stencil import Stencil, stencil_of
 from gateline.formats.openai.streamed_choice import StreamedChoice
 from gateline.formats.openai.usage import usage_of_raw
 from gateline.formats.typed import UNREAD
 from gateline.formats.vendor_error import explain
 from gateline.model.chat import Citation
-from gateline.model.chatreply import Began, Cited, Counted, Delta, Finished
+from gateline.model.chatreply import Began, Cited, Counted, Delta, Finished, TextDelta
 from gateline.model.errors import UpstreamBroken, UpstreamError
 from gateline.wire.sse import EventSplitter, event_data, event_name, plain_data
 
@@ -30,6 +31,9 @@ _HALF_PAIR = re.compile(
 _UNKNOWN = rb"\ufffd"
 _MOST_EVENT = 16 * 1024 * 1024  # a picture comes in one event
 _DONE = re.compile(rb"\s*data: ?\[DONE\]\s*")
+_MOST_OF_DONE = 64  # bytes of such a line: a longer rest is not copied to look at it
+_LESSONS = 16  # events of as many stencils, and no more is learned from: such a stream has none that lasts
+_PROBE = b"\xe2\x81\x82 probe"  # a text that stands in place of another
 
 
 class _Piece(msgspec.Struct):
@@ -59,7 +63,10 @@ _decode = msgspec.json.Decoder(_Chunk).decode
 class ChatReader:
     """See `contract.Reader`."""
 
-    __slots__ = ("_choices", "_citations", "_first", "_half", "_id", "_secret", "_splitter", "done", "error")
+    __slots__ = (
+        "_choices", "_citations", "_first", "_half", "_id", "_last", "_lessons", "_secret", "_splitter", "_usual",
+        "done", "error",
+    )  # fmt: skip
 
     def __init__(self, secret: str = "") -> None:
         self._secret = secret
@@ -69,10 +76,18 @@ class ChatReader:
         self._citations: list[Any] = []
         self._id: str | None = None
         self._half = b""  # of a surrogate pair that was cut over two events
+        self._last: Stencil | None = None  # of the last event that was read
+        self._usual: Stencil | None = None  # of the last two, which told nothing but another text: the next may be one
+        self._lessons = _LESSONS
         self.done = False
         self.error: UpstreamError | None = None
 
     def feed(self, data: bytes) -> list[Delta]:
+        usual = self._usual
+        if usual is not None and self._splitter.is_between:
+            told = _told(usual, data)
+            if told is not None:
+                return [told]
         deltas: list[Delta] = []
         if self.done or self.error is not None:
             return deltas
@@ -82,7 +97,8 @@ class ChatReader:
                 if self.done:
                     return deltas
             # Some vendors close right behind the line, without the blank one that would end the event.
-            if b"]" in data[-4:] and _DONE.fullmatch(self._splitter.rest()) is not None:
+            splitter = self._splitter
+            if b"]" in data[-4:] and splitter.size < _MOST_OF_DONE and _DONE.fullmatch(splitter.rest()) is not None:
                 self._close(deltas)
         except UpstreamError as error:
             self.error = error
@@ -94,6 +110,35 @@ class ChatReader:
         return None
 
     def _event(self, event: bytes, deltas: list[Delta]) -> None:
+        if self._usual is not None:
+            told = _told(self._usual, event)
+            if told is not None:
+                deltas.append(told)
+                return
+            self._usual = None  # what follows this one may have to be seen in its light
+        before = len(deltas)
+        self._read(event, deltas)
+        if self._lessons and len(deltas) == before + 1:
+            self._learn(event, deltas[before])
+
+    def _learn(self, event: bytes, delta: Delta) -> None:
+        """Of two events in a row that told nothing but text, and have one stencil, that is how the next may look too:
+        if what changes is what is told, and no other text that stands in the event."""
+        if not isinstance(delta, TextDelta) or delta.choice or delta.logprobs is not None:
+            self._last = None
+            return
+        self._lessons -= 1
+        last, stencil = self._last, stencil_of(event, event)
+        self._last = stencil
+        if last is None or stencil is None or (last.before, last.behind) != (stencil.before, stencil.behind):
+            return
+        told: list[Delta] = []
+        self._read(stencil.before + _PROBE + stencil.behind, told)
+        if told == [TextDelta(text=_PROBE.decode())]:
+            self._usual = stencil
+            self._lessons = _LESSONS
+
+    def _read(self, event: bytes, deltas: list[Delta]) -> None:
         data = plain_data(event)
         if data is None or data[:1] != b"{":
             data = (event_data(event) or b"").strip()
@@ -195,3 +240,14 @@ class ChatReader:
             return _UNKNOWN if held else b""
         low: bytes = match[2]
         return held + low if held else _UNKNOWN
+
+
+def _told(usual: Stencil, event: bytes) -> TextDelta | None:
+    """What an event of the usual stencil tells; None for any other."""
+    text = usual.text(event)
+    if not text:
+        return None
+    try:
+        return TextDelta(text=text.decode())
+    except UnicodeDecodeError:
+        return None  # read in full it is refused

@@ -12,7 +12,7 @@ from gateline.formats.openai.chat_writer import DONE
 from gateline.formats.openai.error import write_stream_error
 from gateline.formats.openai.finish import write_finish
 from gateline.formats.openai.usage import UsageObject, usage_object
-from gateline.formats.typed import read_typed
+from gateline.formats.typed import Int64, read_typed
 from gateline.model.call import Call
 from gateline.model.chat import Chat, Refusal, Text, Turn
 from gateline.model.chatreply import Began, ChatReply, Counted, Delta, Finished, RefusalDelta, TextDelta
@@ -27,10 +27,10 @@ class _Body(msgspec.Struct):
     frequency_penalty: float | None = None
     logit_bias: dict[str, float] | None = None
     presence_penalty: float | None = None
-    seed: int | None = None
+    seed: Int64 | None = None
     stop: str | list[str] | None = None
     temperature: float | None = None
-    top_k: int | None = None
+    top_k: Int64 | None = None
     top_p: float | None = None
 
 

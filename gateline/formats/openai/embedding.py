@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import struct
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -15,7 +14,7 @@ from gateline.formats.contract import Body, Written
 from gateline.formats.dialect import Dialect
 from gateline.formats.openai.reply import raise_reported
 from gateline.formats.openai.usage import usage_of_raw
-from gateline.formats.typed import read_typed, read_vendor
+from gateline.formats.typed import Int64, read_typed, read_vendor
 from gateline.model.call import Call
 from gateline.model.chat import Media
 from gateline.model.errors import BadRequest, UpstreamBroken
@@ -26,7 +25,7 @@ _encode = msgspec.json.Encoder().encode
 
 class _Body(msgspec.Struct):
     input: str | list[str | int | list[int]]
-    dimensions: int | None = None
+    dimensions: Int64 | None = None
     encoding_format: Literal["float", "base64"] | None = None
 
 
@@ -153,5 +152,5 @@ def _unpacked(vector: list[float] | str) -> list[float]:
     try:
         packed = base64.b64decode(vector, validate=True)
         return list(struct.unpack(f"<{len(packed) // 4}f", packed))
-    except (binascii.Error, struct.error):
+    except (ValueError, struct.error):
         raise UpstreamBroken("the upstream answered with a vector that is not base64 of floats") from None

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import re
-from urllib.parse import unquote_to_bytes
 
+from gateline.formats.data_url import data_url, read_data_url
 from gateline.formats.openai.message import ContentPart, File, InputAudio, MediaUrl
 from gateline.model.chat import Media, MediaKind
 
@@ -15,20 +13,14 @@ _AUDIO_FORMATS = {
     "audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3",
 }  # fmt: skip
 _SUFFIXES = {"application/pdf": ".pdf", "application/json": ".json", "text/plain": ".txt"}
-_MIME = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.IGNORECASE)
 
 
 def read_url(kind: MediaKind, url: str, *, detail: str = "", name: str = "") -> Media:
     """What stands at `url`, or in it where it is a data URL."""
-    if url[:5].lower() != "data:":
+    held = read_data_url(url)
+    if held is None:
         return Media(kind=kind, url=url, detail=detail, name=name)
-    match = _MIME.match(url)
-    if match is None:
-        return Media(kind=kind, url=url, detail=detail, name=name)
-    data = url[match.end() :]
-    if not match[2].lower().endswith(";base64"):
-        data = base64.b64encode(unquote_to_bytes(data)).decode()
-    return Media(kind=kind, mime=match[1].lower() or "text/plain", data=data, detail=detail, name=name)
+    return Media(kind=kind, mime=held.mime or "text/plain", data=held.data, detail=detail, name=name)
 
 
 def read_audio(audio: InputAudio) -> Media:
@@ -43,10 +35,6 @@ def read_file(file: File) -> Media:
     if held[:8].lower().startswith(("data:", "https://", "http://")):
         return read_url("file", held, name=name)
     return Media(kind="file", mime="application/pdf", data=held, name=name)  # bare base64: OpenAI's docs send PDFs so
-
-
-def data_url(media: Media, mime: str) -> str:
-    return f"data:{media.mime or mime};base64,{media.data}"
 
 
 def write_media(media: Media) -> ContentPart | None:
@@ -79,5 +67,5 @@ def _write_file(media: Media) -> ContentPart | None:
 def _decoded(data: str) -> str | None:
     try:
         return base64.b64decode(data, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, not even ASCII, or no text
         return None

@@ -4,19 +4,15 @@ character tell none: their usage is unknown."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
 
 import msgspec
 
+from gateline.formats.count import Count
+from gateline.formats.tail import object_in_tail
+from gateline.formats.typed import UNREAD
 from gateline.model.usage import Usage
 
-# A nonsense count is unknown, not a number: bounded so that its cost at any price fits the ledger's 64 bits.
-Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
-
-_CANDIDATES = 16  # tries at the word "usage" in a tail: text full of it cannot make reading it slow
 _KEY = b'"usage"'
-_AHEAD = b", \t\r\n{"  # what stands before a key
-_UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Details(msgspec.Struct, gc=False):
@@ -95,7 +91,7 @@ class MediaUsage:
         """The usage of a whole reply or event, wherever in it; None when it has none, or none that can be read."""
         try:
             usage = _decode_reply(body).usage
-        except _UNREAD:
+        except UNREAD:
             return None
         return None if usage is None else self._counts(usage)
 
@@ -104,18 +100,5 @@ class MediaUsage:
         return self.in_tail(body) or self.read(body)
 
     def in_tail(self, tail: bytes) -> Usage | None:
-        """The usage of a reply of which only the last bytes were kept.
-
-        From a top-level key on, the rest of a reply is a whole object again once `{` is put before it; from a nested
-        key, or from inside a string, it is not. So whatever decodes is the reply's own usage.
-        """
-        end = len(tail)
-        for _ in range(_CANDIDATES):
-            end = tail.rfind(_KEY, 0, end)
-            if end < 0:
-                return None
-            if end > 0 and tail[end - 1] in _AHEAD:
-                usage = self.read(b"{" + tail[end:])
-                if usage is not None:
-                    return usage
-        return None
+        """The usage of a reply of which only the last bytes were kept."""
+        return object_in_tail(tail, _KEY, self.read)

@@ -12,6 +12,7 @@ from msgspec import Raw
 from gateline.formats.openai.error import write_error
 from gateline.formats.openai.media_usage import MediaUsage
 from gateline.formats.openai.usage import read_usage
+from gateline.formats.typed import UNREAD
 from gateline.formats.vendor_error import explain
 from gateline.model.errors import GatewayError, UpstreamBroken, UpstreamError
 from gateline.model.usage import Usage
@@ -20,7 +21,6 @@ from gateline.wire.sse import EventSplitter, event_data, event_name, named_data,
 MAX_EVENT = 32 * 1024 * 1024  # bytes: a picture stands whole in one event
 
 _ABSENT = Raw(b"")
-_UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _LAST = frozenset({
     "image_generation.completed", "image_edit.completed", "transcript.text.done", "speech.audio.done",
 })  # fmt: skip
@@ -90,7 +90,7 @@ class MediaCodec:
             return False
         try:
             found = _decode_event(data)
-        except _UNREAD:
+        except UNREAD:
             self.error = UpstreamBroken("the upstream sent an event that is not a JSON object")
             return False
         kind = found.type or event_name(event).decode("ascii", "replace")
@@ -112,7 +112,7 @@ class MediaCodec:
     def _fail(self, data: bytes) -> None:
         try:
             found = msgspec.json.decode(data)
-        except _UNREAD:
+        except UNREAD:
             found = None
         detail = explain(found, 502, secret=self._secret)
         self.error = UpstreamError(detail.message, code=detail.code, param=detail.param)

@@ -27,6 +27,7 @@ from gateline.model.chat import CacheLife, Maker, Media, Part, Reasoning, Refusa
 _NO_REASONING = " "
 _BETWEEN = "\n\n"  # paragraphs, where texts that stood apart become one
 _LONGEST_ID = 40
+_PLAIN = frozenset({"user", "system"})  # whose text needs nothing but its role
 _MAKERS: dict[str, Maker] = {"anthropic": "anthropic", "google": "gemini", "openai": "openai"}
 
 
@@ -50,17 +51,23 @@ class MessageWriter:
         self.dropped: dict[str, None] = {}
 
     def write(self, turns: Iterable[Turn]) -> list[Message]:
+        messages = self._messages
         for turn in turns:
-            start = len(self._messages)
-            if turn.role == "assistant":
-                self._assistant(turn.parts)
-            elif turn.role == "user":
-                self._user(turn.parts)
+            role, parts = turn.role, turn.parts
+            part = parts[0] if len(parts) == 1 else None
+            if isinstance(part, Text) and not part.cache and not turn.name and role in _PLAIN:  # as most are
+                messages.append(Message(role, part.text))
+                continue
+            start = len(messages)
+            if role == "assistant":
+                self._assistant(parts)
+            elif role == "user":
+                self._user(parts)
             else:
                 self._instructions(turn)
             if turn.name:
-                self._name(turn.name, self._messages[start:])
-        return self._messages
+                self._name(turn.name, messages[start:])
+        return messages
 
     def _name(self, name: str, messages: Sequence[Message]) -> None:
         if "name" in self._dialect.refuses:

@@ -6,8 +6,6 @@ from gateline.formats.openai.chat_reader import ChatReader
 from gateline.formats.openai.watch import DONE, StreamCodec
 from gateline.model.chatreply import Counted, Delta
 
-_DONE = b"data: [DONE]\n\n"
-
 
 class QuietCodec(StreamCodec):
     """The client gets the terminator that its library waits for."""
@@ -37,4 +35,4 @@ class QuietReader(ChatReader):
         if self.done or self.error is not None or not self._is_counted:
             super().end()
             return None
-        return super().feed(_DONE)
+        return super().feed(DONE)

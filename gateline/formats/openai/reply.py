@@ -22,6 +22,7 @@ from gateline.model.errors import UpstreamBroken, UpstreamError
 _ABSENT = Raw(b"")
 _LATEST = 1e11  # seconds since the epoch
 _NOTHING = frozenset({b"", b"null"})
+_NO_SEALS: dict[str, Seal] = {}
 
 
 class _Answer(msgspec.Struct):
@@ -50,7 +51,8 @@ _DECODER = msgspec.json.Decoder(_Reply)
 def read_reply(body: bytes, secret: str) -> ChatReply:
     """See `Client.read_reply`."""
     found = read_vendor(_DECODER, body, "the upstream")
-    raise_reported(found.error, secret)
+    if found.error is not _ABSENT:
+        raise_reported(found.error, secret)
     if not found.choices:
         raise UpstreamBroken("the upstream answered without a choice")
     reply = ChatReply(
@@ -62,9 +64,10 @@ def read_reply(body: bytes, secret: str) -> ChatReply:
         service_tier=found.service_tier or "",
         fingerprint=found.system_fingerprint or "",
     )
-    cited = [Citation(url=url) for url in found.citations or () if isinstance(url, str)]
+    cited = [Citation(url=url) for url in found.citations if isinstance(url, str)] if found.citations else []
     for answer in found.choices:
-        raise_reported(answer.error, secret)
+        if answer.error is not _ABSENT:
+            raise_reported(answer.error, secret)
         reply.choices.append(_choice(answer, reply.id, cited))
     return reply
 
@@ -99,8 +102,11 @@ def _choice(answer: _Answer, reply_id: str, cited: list[Citation]) -> Choice:
     if said.function_call is not None:
         calls = [Call(function=said.function_call)]
     parts: list[Part] = []
-    seals = _add_reasoning(said, calls, parts)
-    _add_content(said, parts, cited)
+    seals = _NO_SEALS
+    if said.reasoning_details or said.reasoning_content or said.reasoning:
+        seals = _add_reasoning(said, calls, parts)
+    if said.content:
+        _add_content(said, said.content, parts, cited)
     if said.refusal:
         parts.append(Refusal(text=said.refusal))
     if said.audio is not None:
@@ -131,11 +137,13 @@ def _add_reasoning(said: Said, calls: list[Call], parts: list[Part]) -> dict[str
     return seals
 
 
-def _add_content(said: Said, parts: list[Part], cited: list[Citation]) -> None:
-    content = said.content
-    text = content if isinstance(content, str) else ""
-    if isinstance(content, list | dict):
-        thought = ""
+def _add_content(
+    said: Said, content: str | list[dict[str, Any]] | dict[str, Any], parts: list[Part], cited: list[Citation]
+) -> None:
+    if isinstance(content, str):
+        text = content
+    else:
+        text = thought = ""
         for is_thought, piece in content_pieces(content):
             if is_thought:
                 thought += piece

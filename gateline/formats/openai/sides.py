@@ -8,6 +8,7 @@ from gateline.formats.openai.chat_body import read_chat
 from gateline.formats.openai.chat_call import write_chat
 from gateline.formats.openai.chat_reader import ChatReader
 from gateline.formats.openai.chat_writer import ChatWriter
+from gateline.formats.openai.choices import has_choice
 from gateline.formats.openai.completion import CompletionWriter, read_completion, write_completion
 from gateline.formats.openai.embedding import read_embed, read_embed_reply, write_embed, write_embed_reply
 from gateline.formats.openai.media_usage import MediaUsage, UsageObject
@@ -31,9 +32,13 @@ def _reported(body: bytes, secret: str) -> UpstreamError | None:
     return None if failed is None else UpstreamError(failed.message, code=failed.code, param=failed.param)
 
 
-STREAM_WATCH = Watch(usage_of_reply, usage_in_tail, _codec, _reported)
+STREAM_WATCH = Watch(usage_of_reply, usage_in_tail, _codec, _reported, has_answer=has_choice)
 QUIET_WATCH = Watch(
-    usage_of_reply, usage_in_tail, lambda call, secret: QuietCodec(call.include_usage, secret=secret), _reported
+    usage_of_reply,
+    usage_in_tail,
+    lambda call, secret: QuietCodec(call.include_usage, secret=secret),
+    _reported,
+    has_answer=has_choice,
 )
 WHOLE_WATCH = Watch(usage_of_reply, usage_in_tail, None, _reported)
 

@@ -28,6 +28,11 @@ class Stencil:
         opened = self.before + text
         return opened + self.relayed if opened + self.behind == event and _NOT_ITSELF.search(text) is None else None
 
+    def text(self, event: bytes) -> bytes | None:
+        """The text in an event of this stencil, which has no escapes in it; None for any other."""
+        text = event[self.start : self.stop]
+        return text if self.before + text + self.behind == event and _NOT_ITSELF.search(text) is None else None
+
 
 def stencil_of(event: bytes, relayed: bytes) -> Stencil | None:
     """The stencil of a decoded event that passes as `relayed`; None when it has none."""

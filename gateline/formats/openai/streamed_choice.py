@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Raw
 
+from gateline.formats.contract import MOST_TOOLS
 from gateline.formats.openai.logprobs import read_logprobs
 from gateline.formats.openai.reasoning_details import Detail, is_signature
 from gateline.formats.openai.reply import tool_id
@@ -25,7 +26,6 @@ from gateline.model.chatreply import (
 )
 from gateline.model.errors import UpstreamBroken
 
-_MOST_TOOLS = 1024
 _MOST_WAITING = 1024 * 1024  # characters of arguments ahead of their tool's name
 _NULL = frozenset({b"", b"null"})
 
@@ -144,7 +144,7 @@ class StreamedChoice:
                 self._is_open = False
 
     def _hold(self, name: str, seal: Seal) -> None:
-        if len(self._seals) >= _MOST_TOOLS:
+        if len(self._seals) >= MOST_TOOLS:
             raise UpstreamBroken("the upstream sent more seals than any answer has tool calls")
         self._seals[name] = seal
 
@@ -182,7 +182,7 @@ class StreamedChoice:
 
     def _begin(self, call: Call) -> _Tool:
         count = len(self._by_id)
-        if count >= _MOST_TOOLS:
+        if count >= MOST_TOOLS:
             raise UpstreamBroken("the upstream called more tools than any answer does")
         tool = _Tool(count)
         tool.id = tool_id(call.id, self._reply_id, count)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from gateline.formats.typed import Int64
 from gateline.model.chat import Effort, Thinking
 
 _BUDGETS: dict[Effort, int] = {
@@ -23,7 +24,7 @@ class ReasoningObject(msgspec.Struct):
     """OpenRouter's way."""
 
     effort: Effort | None = None
-    max_tokens: int | None = None
+    max_tokens: Int64 | None = None
     enabled: bool | None = None
     exclude: bool | None = None
 
@@ -32,7 +33,7 @@ class ThinkingObject(msgspec.Struct):
     """Z.ai's and Moonshot's way; Anthropic's too, which LiteLLM's users send."""
 
     type: str
-    budget_tokens: int | None = None
+    budget_tokens: Int64 | None = None
 
 
 def read_thinking(

@@ -5,19 +5,14 @@ Unknown stays None: a reply without `prompt_tokens` has no usage, never a usage 
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 
+from gateline.formats.count import Count
+from gateline.formats.tail import AHEAD, object_in_tail
+from gateline.formats.typed import UNREAD
 from gateline.model.usage import Usage
 
-# A nonsense count is unknown, not a number: bounded so that its cost at any price fits the ledger's 64 bits.
-Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
-
-_CANDIDATES = 16  # tries at the word "usage" in a tail: text full of it cannot make reading it slow
 _KEY = b'"usage"'
-_AHEAD = b", \t\r\n{"  # what stands before a key
-_UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class PromptDetails(msgspec.Struct, gc=False, omit_defaults=True):
@@ -93,7 +88,7 @@ def usage_of_raw(raw: msgspec.Raw) -> Usage | None:
     """The counts in a `usage` member that was kept apart; None when they are not what they should be."""
     try:
         usage = _decode_usage(raw)
-    except _UNREAD:
+    except UNREAD:
         return None
     return None if usage is None else usage.counts()
 
@@ -109,7 +104,7 @@ def read_usage(body: bytes | bytearray | memoryview) -> Usage | None:
     """The usage of a whole reply; None when it has none, or is not what it should be."""
     try:
         usage = _decode_reply(body).usage
-    except _UNREAD:
+    except UNREAD:
         return None
     return None if usage is None else usage.counts()
 
@@ -119,10 +114,10 @@ def usage_of_reply(body: bytes) -> Usage | None:
     at = body.rfind(_KEY)
     if at < 0:
         return None if b"\\" not in body else read_usage(body)
-    if at > 0 and body[at - 1] in _AHEAD:
+    if at > 0 and body[at - 1] in AHEAD:
         try:
             usage = _decode_reply(b"{" + body[at:]).usage
-        except _UNREAD:
+        except UNREAD:
             usage = None
         if usage is not None:
             return usage.counts()
@@ -130,21 +125,8 @@ def usage_of_reply(body: bytes) -> Usage | None:
 
 
 def usage_in_tail(tail: bytes) -> Usage | None:
-    """The usage of a reply of which only the last bytes were kept (64 KiB are plenty).
-
-    From a top-level key on, the rest of a reply is a whole object again once `{` is put before it; from a nested key,
-    or from inside a string, it is not. So whatever decodes is the reply's own usage.
-    """
-    end = len(tail)
-    for _ in range(_CANDIDATES):
-        end = tail.rfind(_KEY, 0, end)
-        if end < 0:
-            return None
-        if end > 0 and tail[end - 1] in _AHEAD:
-            usage = read_usage(b"{" + tail[end:])
-            if usage is not None:
-                return usage
-    return None
+    """The usage of a reply of which only the last bytes were kept (64 KiB are plenty)."""
+    return object_in_tail(tail, _KEY, read_usage)
 
 
 def is_json_object(body: bytes) -> bool:

@@ -18,6 +18,7 @@ from msgspec import UNSET, Raw, UnsetType
 from gateline.formats.openai.error import write_stream_error
 from gateline.formats.openai.stencil import Stencil, stencil_of
 from gateline.formats.openai.usage import UsageObject, read_usage
+from gateline.formats.typed import UNREAD
 from gateline.formats.vendor_error import explain
 from gateline.model.errors import GatewayError, UpstreamBroken, UpstreamError
 from gateline.model.usage import Usage
@@ -87,7 +88,6 @@ class _Chunk(msgspec.Struct):
 _decode_first = msgspec.json.Decoder(_FirstChunk).decode
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
-_UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class StreamCodec:
@@ -178,8 +178,7 @@ class StreamCodec:
         """
         if self.error is None and not self.done:
             if (event_data(self._splitter.rest()) or b"").strip() == b"[DONE]":
-                self.done = True
-                self.last = DONE
+                self._close(DONE)
             else:
                 self.error = UpstreamBroken("the upstream's stream broke off before its end")
         return None if self.error is None else str(self.error)
@@ -203,16 +202,22 @@ class StreamCodec:
             if not data:
                 return event
             if data == b"[DONE]":
-                self.done = True
-                self.last = event
+                self._close(event)
                 return b""
         return self._object(event, data)
+
+    def _close(self, last: bytes) -> None:
+        if not self.visible and not self.finished:
+            self.error = UpstreamBroken("the upstream's stream ended without an answer")
+            return
+        self.done = True
+        self.last = last
 
     def _object(self, event: bytes, data: bytes) -> bytes:
         """An event whose data should be a JSON object."""
         try:
             chunk = _decode_chunk(data) if self.visible else _decode_first(data)
-        except _UNREAD:
+        except UNREAD:
             return self._unusual(event, data)
         if chunk.error is not _ABSENT and bytes(chunk.error) != b"null":
             return self._fail(data)
@@ -293,7 +298,7 @@ def _without_null_usage(event: bytes, data: bytes) -> bytes:
         return event[:start] + event[end:]
     try:
         fields = _decode_fields(data)
-    except _UNREAD:
+    except UNREAD:
         return event
     fields.pop("usage", None)
     return write_event(msgspec.json.encode(fields), event_name(event) or None)

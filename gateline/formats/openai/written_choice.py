@@ -7,7 +7,6 @@ string but text is told once.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -202,7 +201,7 @@ class WrittenChoice:
             return data
         try:
             sound = self._rest_of_sound + base64.b64decode(data)
-        except binascii.Error:
+        except ValueError:
             return ""  # no sound to anybody
         whole = len(sound) - len(sound) % 3
         self._rest_of_sound = sound[whole:]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 from msgspec import Raw
 
 from gateline.formats.responses.items import Item
+from gateline.formats.typed import UNREAD
 from gateline.model.call import Call
 
 # Items that mean the same to every vendor of this format; all others are of its own tools.
 _ANYBODYS = frozenset({None, "message", "function_call", "function_call_output"})
 _MARK = b'"gateline.'  # how every seal of another vendor's begins, where it stands in a field of OpenAI's
+# The id of an item that was made here: the vendor's own never end so.
+_OURS = re.compile(r"rs_.*_[0-9]+")
+_OURS_WITHIN = re.compile(rb'"rs_[^"]{1,300}_[0-9]{1,5}"')
 
 _decode_items = msgspec.json.Decoder(list[Raw]).decode
 _decode_item = msgspec.json.Decoder(Item).decode
@@ -34,7 +40,7 @@ def input_items(raw: Raw | None) -> list[Raw]:
         return [Raw(b'{"type":"message","role":"user","content":' + view + b"}")]
     try:
         return _decode_items(view)
-    except msgspec.MsgspecError:
+    except UNREAD:
         return []
 
 
@@ -55,13 +61,13 @@ def continued(call: Call, earlier: list[Raw]) -> Continued:
 
 
 def for_vendor(call: Call) -> Call:
-    """The call as it may pass to a vendor of this format untouched: seals of other vendors' never reach it, and of a
-    call that goes on from a response the vendor does not hold, items lose ids it has not given.
+    """The call as it may pass to a vendor of this format untouched: reasoning of other vendors never reaches it, and of
+    a call that goes on from a response the vendor does not hold, items lose ids it has not given.
 
     Costs a search of the input for a mark; a call without one passes as it is.
     """
     raw = call.fields.get("input")
-    if raw is None or (not isinstance(call, Continued) and bytes(raw).find(_MARK) < 0):
+    if raw is None or (not isinstance(call, Continued) and not _holds_others(bytes(raw))):
         return call
     kept: list[Raw] = []
     for item in input_items(raw):
@@ -75,14 +81,19 @@ def for_vendor(call: Call) -> Call:
     return Call(call.operation, call.model, fields, call.stream, call.include_usage, call.user, call.max_tokens)
 
 
+def _holds_others(items: bytes) -> bool:
+    return items.find(_MARK) >= 0 or (items.find(b'"rs_') >= 0 and _OURS_WITHIN.search(items) is not None)
+
+
 def _for_vendor(raw: Raw, *, keep_id: bool) -> Raw | None:
     try:
         item = _decode_item(raw)
-    except msgspec.MsgspecError:
+    except UNREAD:
         return raw
     if item.type == "reasoning":
         sealed = item.encrypted_content or ""
-        if sealed.startswith("gateline.") or (not sealed and not keep_id):
+        is_ours = not keep_id or _OURS.fullmatch(item.id or "") is not None
+        if sealed.startswith("gateline.") or (not sealed and is_ours):
             return None
         return raw
     if keep_id:

@@ -21,7 +21,7 @@ class Message:
     """`at` is its place among the response's items, `event` numbers an event and writes it. `seal` belongs to its last
     text."""
 
-    __slots__ = ("_citations", "_event", "_is_refusal", "_logprobs", "_pieces", "at", "item", "seal")
+    __slots__ = ("_citations", "_event", "_is_refusal", "_logprobs", "_text", "at", "item", "seal")
 
     def __init__(self, item: MessageItem, at: int, event: Callable[..., bytes]) -> None:
         self.item = item
@@ -29,7 +29,7 @@ class Message:
         self.seal: Seal | None = None
         self._event = event
         self._is_refusal: bool | None = None  # None: no part is open
-        self._pieces: list[str] = []
+        self._text = bytearray()  # UTF-8; a string for each piece would take ten times as much
         self._citations: list[Citation] = []
         self._logprobs: list[Logprob] = []
 
@@ -42,7 +42,7 @@ class Message:
             self._open(out, is_refusal=False)
         found = logprobs(tokens) if tokens else []
         self._logprobs += found
-        self._pieces.append(text)
+        self._text += text.encode("utf-8", "surrogatepass")
         if text or found:
             out.append(self._event(events.TextPiece, self.item.id, self.at, self._index, text, found))
 
@@ -50,7 +50,7 @@ class Message:
         out: list[bytes] = []
         if not self._is_refusal:
             self._open(out, is_refusal=True)
-        self._pieces.append(text)
+        self._text += text.encode("utf-8", "surrogatepass")
         out.append(self._event(events.RefusalPiece, self.item.id, self.at, self._index, text))
         return out
 
@@ -69,13 +69,13 @@ class Message:
         part = RefusalPart("") if is_refusal else OutputText("")
         out.append(self._event(events.PartAdded, self.item.id, self.at, self._index, part))
         self._is_refusal = is_refusal
-        self._pieces, self._citations, self._logprobs = [], [], []
+        self._text, self._citations, self._logprobs = bytearray(), [], []
 
     def _close_part(self, out: list[bytes]) -> None:
         if self._is_refusal is None:
             return
         identifier, at, index = self.item.id, self.at, self._index
-        text = "".join(self._pieces)
+        text = self._text.decode("utf-8", "surrogatepass")
         part: OutputText | RefusalPart
         if self._is_refusal:
             part = RefusalPart(text)

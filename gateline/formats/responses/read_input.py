@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateline.formats.data_url import read_data_url
 from gateline.formats.responses import items as wire
 from gateline.formats.responses.items import Item, Part
 from gateline.model.chat import Citation, Media, Reasoning, Refusal, Role, Seal, Text, ToolResult, ToolUse, Turn
@@ -174,13 +175,11 @@ def _media(media: Media, url: str | None) -> Media:
     """`media` with what its URL says, which may be its bytes."""
     if url is None:
         return media
-    if url.startswith("data:"):
-        head, comma, data = url[5:].partition(",")
-        mime, _, coding = head.partition(";")
-        if comma and coding.rpartition(";")[2] == "base64":
-            media.mime, media.data = mime, data
-            return media
-    media.url = url
+    held = read_data_url(url)
+    if held is None:
+        media.url = url
+    else:
+        media.mime, media.data = held
     return media
 
 

@@ -10,7 +10,7 @@ from msgspec import Raw
 from gateline.formats.contract import Body
 from gateline.formats.responses.items import Item
 from gateline.formats.responses.read_input import InputReader
-from gateline.formats.typed import read_typed
+from gateline.formats.typed import Int64, read_typed
 from gateline.model.call import Call
 from gateline.model.chat import Chat, Effort, Output, Text, Thinking, Tool, ToolChoice, Turn
 from gateline.model.errors import BadRequest
@@ -66,12 +66,12 @@ class _Request(msgspec.Struct):
     parallel_tool_calls: bool | None = None
     text: _TextOptions | None = None
     reasoning: _Reasoning | None = None
-    max_output_tokens: int | None = None
+    max_output_tokens: Int64 | None = None
     temperature: float | None = None
     top_p: float | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
-    top_logprobs: int | None = None
+    top_logprobs: Int64 | None = None
     include: list[str] | None = None
     metadata: dict[str, str] | None = None
     store: bool | None = None
@@ -83,6 +83,7 @@ class _Request(msgspec.Struct):
 
 _MODES: dict[str, Literal["auto", "none", "required"]] = {"auto": "auto", "none": "none", "required": "required"}
 _decoder = msgspec.json.Decoder(_Request)
+_NO = frozenset({b"null", b"false"})
 # `truncation` is how far a vendor goes to make a call fit, and `stream_options` pads its events: neither is content.
 _KNOWN = frozenset(_Request.__struct_fields__) | {
     "model", "stream", "background", "conversation", "stream_options",
@@ -91,11 +92,17 @@ _KNOWN = frozenset(_Request.__struct_fields__) | {
 
 def refuse_unsupported(call: Call) -> None:
     """Raises BadRequest for what no call may ask of the gateway, whoever answers it."""
-    background = call.fields.get("background")
-    if background is not None and bytes(background) == b"true":
+    if bytes(call.fields.get("background", _NULL)) not in _NO:
         raise BadRequest(
             "`background` is not supported: the gateway has no store of jobs yet. Leave it out, or stream.",
             param="background",
+            code="unsupported_parameter",
+        )
+    if bytes(call.fields.get("conversation", _NULL)) != b"null":
+        raise BadRequest(
+            "`conversation` is not supported: a vendor finds those of every caller of its account. Send the input "
+            "itself, or `previous_response_id`.",
+            param="conversation",
             code="unsupported_parameter",
         )
 
@@ -104,12 +111,6 @@ def read_chat(call: Call, body: Body) -> Chat:
     """Raises BadRequest. What `previous_response_id` stands for must be in the input already (`continued`)."""
     refuse_unsupported(call)
     fields = call.fields
-    if bytes(fields.get("conversation", _NULL)) != b"null":
-        raise BadRequest(
-            "`conversation` is known to OpenAI alone: send the input itself, or `previous_response_id`.",
-            param="conversation",
-            code="unsupported_parameter",
-        )
     request = read_typed(_decoder, body)
     reader = InputReader()
     if request.instructions:

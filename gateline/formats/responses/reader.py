@@ -7,12 +7,16 @@ a later event holds beyond what has come is given then.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
+from gateline.formats.contract import MOST_TOOLS
 from gateline.formats.responses import items as wire
 from gateline.formats.responses.items import Annotation, Item, Part, Token
 from gateline.formats.responses.reply import Response, failure, finish_of, tool_use
 from gateline.formats.seal import read_seal
+from gateline.formats.typed import UNREAD
 from gateline.formats.vendor_error import explain
 from gateline.model.chat import Part as ChatPart
 from gateline.model.chat import Refusal, ToolUse
@@ -36,15 +40,16 @@ from gateline.wire.sse import EventSplitter, event_data, event_name, named_data
 # The last event repeats the whole answer, and a picture stands in one event.
 MAX_EVENT = 32 * 1024 * 1024
 
-_UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _GAP = "\n\n"
+_MOST_ITEMS = 2_048  # of an answer
+Place = Annotated[int, msgspec.Meta(ge=0, lt=1_024)]  # of a part in its item
 
 
 class _Event(msgspec.Struct):
     type: str = ""
     output_index: int = 0
-    content_index: int = 0
-    summary_index: int = 0
+    content_index: Place = 0
+    summary_index: Place = 0
     delta: str = ""
     text: str | None = None
     refusal: str | None = None
@@ -114,7 +119,7 @@ class ResponseReader:
             return
         try:
             event = _decode(data)
-        except _UNREAD:
+        except UNREAD:
             self._unread(raw, data)
             return
         kind = event.type or event_name(raw).decode("ascii", "replace")
@@ -131,7 +136,7 @@ class ResponseReader:
         """An event of a type that is known here must be what that type is; of others only JSON is asked."""
         try:
             kind = _decode_type(data).type or event_name(raw).decode("ascii", "replace")
-        except _UNREAD:
+        except UNREAD:
             raise UpstreamBroken("the upstream sent an event that is not a JSON object") from None
         if kind == "error":
             self._fail(data)
@@ -141,7 +146,7 @@ class ResponseReader:
     def _fail(self, data: bytes) -> None:
         try:
             found = msgspec.json.decode(data)
-        except _UNREAD:
+        except UNREAD:
             found = None
         detail = explain(found, 502, secret=self._secret)
         self.error = UpstreamError(detail.message, code=detail.code, param=detail.param)
@@ -188,15 +193,19 @@ class ResponseReader:
             )
         if kind == "response.completed" or kind == "response.incomplete":  # noqa: PLR1714 - two are no set
             self._rest(response.output or [], deltas)
-            usage = response.usage.counts() if response.usage is not None else None
-            if usage is not None:
-                deltas.append(Counted(usage=usage))
+            self._count(response, deltas)
             if kind == "response.incomplete":
                 response.status = "incomplete"
             deltas.append(Finished(finish=finish_of(response, self._seen())))
             self.done = True
         elif kind == "response.failed" or kind == "response.cancelled":  # noqa: PLR1714
+            self._count(response, deltas)  # it is billed all the same
             self.error = failure(response, self._secret) or UpstreamError("the upstream's response failed")
+
+    def _count(self, response: Response, deltas: list[Delta]) -> None:
+        usage = response.usage.counts() if response.usage is not None else None
+        if usage is not None:
+            deltas.append(Counted(usage=usage))
 
     def _rest(self, items: list[Item], deltas: list[Delta]) -> None:
         """What the last event holds of items that had no end of their own, or of all when there were none at all. An
@@ -216,6 +225,8 @@ class ResponseReader:
     def _open(self, index: int) -> _Open:
         found = self._items.get(index)
         if found is None:
+            if len(self._items) >= _MOST_ITEMS:
+                raise UpstreamBroken("the upstream's answer has more items than any answer does")
             found = self._items[index] = _Open()
         return found
 
@@ -322,6 +333,8 @@ class ResponseReader:
     # --- calls of tools ---
 
     def _call(self, opened: _Open, item: Item, deltas: list[Delta]) -> None:
+        if self._tools >= MOST_TOOLS:
+            raise UpstreamBroken("the upstream called more tools than any answer does")
         opened.kind = "function_call"
         opened.tool = self._tools
         self._tools += 1

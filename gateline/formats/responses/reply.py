@@ -13,7 +13,7 @@ from gateline.formats.responses.items import Item
 from gateline.formats.responses.output import Output
 from gateline.formats.responses.resource import resource, response_id, suffix_of
 from gateline.formats.responses.usage import UsageObject, usage_object
-from gateline.formats.typed import read_vendor
+from gateline.formats.typed import UNREAD, read_vendor
 from gateline.formats.vendor_error import explain
 from gateline.model.chat import Chat, Choice, Finish, Part, Refusal, Text, Tokens, ToolUse
 from gateline.model.chatreply import ChatReply
@@ -88,7 +88,7 @@ def failure(response: Response, secret: str) -> UpstreamError | None:
         return None
     try:
         found = msgspec.json.decode(response.error) if has_error else None
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREAD:
         found = None
     detail = explain({"error": found}, 502, secret=secret)
     return UpstreamError(detail.message, code=detail.code, param=detail.param)

@@ -9,13 +9,13 @@ from msgspec import Raw
 
 from gateline.formats.responses.continued import input_items
 from gateline.formats.responses.reader import MAX_EVENT
+from gateline.formats.typed import UNREAD
 from gateline.model.call import Call
 from gateline.model.errors import BadRequest, UpstreamBroken
 from gateline.wire.sse import EventSplitter, event_data
 
 _MOST_ITEMS = 100  # of one page
 _ITEMS = 20  # of a page when nobody asks for another number
-_UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _OWN_IDS = {"message": "msg", "function_call": "fc", "function_call_output": "fco", "reasoning": "rs"}
 
 
@@ -43,7 +43,7 @@ def previous_of(call: Call) -> str:
         return ""
     try:
         return _decode_text(raw) or ""
-    except _UNREAD:
+    except UNREAD:
         raise BadRequest(
             "invalid type for `previous_response_id`: expected a string",
             param="previous_response_id",
@@ -70,14 +70,14 @@ def whole_of(body: bytes) -> bytes:
         found = EventSplitter(MAX_EVENT).feed(body)
         data = event_data(found[-1]) if found else None
         return bytes(_decode_last(data).response) if data is not None else b""
-    except (*_UNREAD, UpstreamBroken):
+    except (*UNREAD, UpstreamBroken):
         return b""
 
 
 def read_kept(response: bytes) -> Kept | None:
     try:
         return _decode_kept(response)
-    except _UNREAD:
+    except UNREAD:
         return None
 
 
@@ -118,7 +118,7 @@ def _listed(raw: Raw, suffix: str, number: int) -> dict[str, Any]:
     """An input item as it is listed: with an id, a type and a status, and its text as a part."""
     try:
         found: object = msgspec.json.decode(raw)
-    except _UNREAD:  # half of a surrogate pair, which a vendor of this format may have taken
+    except UNREAD:  # half of a surrogate pair, which a vendor of this format may have taken
         found = None
     item: dict[str, Any] = found if isinstance(found, dict) else {}
     kind = item.setdefault("type", "message")

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 
+from gateline.formats.count import Count
+from gateline.formats.tail import last_object, object_in_tail
+from gateline.formats.typed import UNREAD
 from gateline.model.usage import Usage
 
-# A nonsense count is unknown, not a number: bounded so that its cost at any price fits the ledger's 64 bits.
-Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
-
-_CANDIDATES = 16  # tries at the word "usage" in a tail: text full of it cannot make reading it slow
 _KEY = b'"usage"'
-_AHEAD = b", \t\r\n{"  # what stands before a key
-_UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class InputDetails(msgspec.Struct, gc=False):
@@ -74,34 +69,16 @@ _decode_reply = msgspec.json.Decoder(_Reply).decode
 def _read(body: bytes) -> Usage | None:
     try:
         usage = _decode_reply(body).usage
-    except _UNREAD:
+    except UNREAD:
         return None
     return None if usage is None else usage.counts()
 
 
 def usage_of_reply(body: bytes) -> Usage | None:
     """The usage of a whole reply. It stands near the end, so that the answer itself is rarely parsed for it."""
-    at = body.rfind(_KEY)
-    if at > 0 and body[at - 1] in _AHEAD:
-        usage = _read(b"{" + body[at:])
-        if usage is not None:
-            return usage
-    return _read(body)
+    return last_object(body, _KEY, _read) or _read(body)
 
 
 def usage_in_tail(tail: bytes) -> Usage | None:
-    """The usage of a reply of which only the last bytes were kept.
-
-    From a top-level key on, the rest of a reply is a whole object again once `{` is put before it; from a nested key,
-    or from inside a string, it is not. So whatever decodes is the reply's own usage.
-    """
-    end = len(tail)
-    for _ in range(_CANDIDATES):
-        end = tail.rfind(_KEY, 0, end)
-        if end < 0:
-            return None
-        if end > 0 and tail[end - 1] in _AHEAD:
-            usage = _read(b"{" + tail[end:])
-            if usage is not None:
-                return usage
-    return None
+    """The usage of a reply of which only the last bytes were kept (64 KiB are plenty)."""
+    return object_in_tail(tail, _KEY, _read)

@@ -8,13 +8,13 @@ from msgspec import Raw
 from gateline.formats.responses import events
 from gateline.formats.responses.reader import MAX_EVENT
 from gateline.formats.responses.usage import UsageObject
+from gateline.formats.typed import UNREAD
 from gateline.formats.vendor_error import explain, writable
 from gateline.model.errors import GatewayError, UpstreamBroken, UpstreamError
 from gateline.model.usage import Usage
 from gateline.wire.sse import EventSplitter, event_data, event_name, named_data
 
 _ABSENT = Raw(b"")
-_UNREAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 # What comes ahead of anything that a client would see.
 _UNSEEN = frozenset({
     "response.created", "response.queued", "response.in_progress",
@@ -94,7 +94,7 @@ class ResponseCodec:
             return False
         try:
             found = _decode_event(data)
-        except _UNREAD:
+        except UNREAD:
             self.error = UpstreamBroken("the upstream sent an event that is not a JSON object")
             return False
         kind = found.type or event_name(event).decode("ascii", "replace")
@@ -113,7 +113,7 @@ class ResponseCodec:
     def _finish(self, event: bytes, data: bytes) -> None:
         try:
             response = _decode_last(data).response
-        except _UNREAD:
+        except UNREAD:
             response = None  # its usage is unknown, and the client has its answer all the same
         if response is not None and response.usage is not None:
             self.usage = response.usage.counts()
@@ -126,7 +126,7 @@ class ResponseCodec:
             if response is not None and response.usage is not None:
                 self.usage = response.usage.counts()
             found = msgspec.json.decode(data if response is None else b'{"error":%b}' % (response.error or b"null"))
-        except _UNREAD:
+        except UNREAD:
             found = None
         detail = explain(found, 502, secret=self._secret)
         self.error = UpstreamError(detail.message, code=detail.code, param=detail.param)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from gateline.formats.data_url import data_url
 from gateline.formats.dialect import Dialect
 from gateline.model.chat import Media, Part, Reasoning, Refusal, Text, ToolResult, ToolUse, Turn
 
@@ -176,7 +177,7 @@ class InputWriter:
             self._drop(part.kind)
             return None
         if part.kind == "image":
-            url = f"data:{part.mime or 'image/png'};base64,{part.data}" if part.data else part.url or None
+            url = data_url(part, "image/png") if part.data else part.url or None
             return _Image(part.detail or "auto", url, None if url else part.file_id)
         if part.data:
             mime = part.mime or "application/pdf"

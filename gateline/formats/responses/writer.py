@@ -1,7 +1,7 @@
 """A chat's deltas as the events of a response.
 
 Every event repeats what it belongs to, and the last ones the whole answer: that is the format's, and so this is the one
-writer whose memory grows with the answer.
+writer whose memory grows with the answer, up to a bound.
 """
 
 from __future__ import annotations
@@ -42,8 +42,11 @@ from gateline.model.chatreply import (
     ToolBegan,
     ToolDelta,
 )
-from gateline.model.errors import GatewayError
+from gateline.model.errors import GatewayError, UpstreamBroken
 from gateline.model.usage import Usage
+
+_MOST = 33_554_432  # characters of an answer that are held to be repeated at its end
+_TOKEN = 256  # characters that what is held of a token's log probability counts for
 
 
 class _Reasoning:
@@ -69,7 +72,8 @@ class _Call:
 
 
 class ResponseWriter:
-    """See `contract.Writer`. Of several answers it writes the first."""
+    """See `contract.Writer`. Of several answers it writes the first. `write` raises UpstreamBroken for an answer longer
+    than any is."""
 
     def __init__(self, chat: Chat, request_id: str, now: Callable[[], float] = time.time) -> None:
         self._chat = chat
@@ -83,12 +87,14 @@ class ResponseWriter:
         self._calls: dict[int, _Call] = {}
         self._usage: Usage | None = None
         self._finish: Finish = "stop"
+        self._held = 0
 
     def write(self, deltas: Sequence[Delta]) -> bytes:
         out: list[bytes] = []
         for delta in deltas:
             if isinstance(delta, TextDelta):
                 if delta.choice == 0:
+                    self._hold(len(delta.text) + _TOKEN * len(delta.logprobs or ()))
                     self._text(delta, out)
             elif isinstance(delta, Counted):
                 self._usage = delta.usage
@@ -124,6 +130,11 @@ class ResponseWriter:
             out.append(self._event(events.Failed, response))
         return b"".join(out)
 
+    def _hold(self, size: int) -> None:
+        self._held += size
+        if self._held > _MOST:
+            raise UpstreamBroken(f"the upstream's answer has over {_MOST} characters")
+
     # --- the response ---
 
     def _event(self, kind: Callable[..., Any], *fields: object) -> bytes:
@@ -152,19 +163,23 @@ class ResponseWriter:
 
     def _other(self, delta: Delta, out: list[bytes]) -> None:
         if isinstance(delta, ToolDelta):
+            self._hold(len(delta.arguments))
             self._arguments(delta, out)
         elif isinstance(delta, ReasoningDelta):
+            self._hold(len(delta.text))
             self._think(delta, out)
         elif isinstance(delta, ReasoningSealed):
             self._seal(delta, out)
         elif isinstance(delta, ToolBegan):
             self._call(delta, out)
         elif isinstance(delta, RefusalDelta):
+            self._hold(len(delta.text))
             out.extend(self._open_message(out, is_new=True).refuse(delta.text))
         elif isinstance(delta, Cited):
             if self._message is not None:
                 self._message.cite(delta.citation)
         elif isinstance(delta, MediaDelta):
+            self._hold(len(delta.media.data))
             self._media(delta, out)
         elif isinstance(delta, Finished):
             self._finish = delta.finish

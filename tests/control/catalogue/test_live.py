@@ -86,7 +86,7 @@ def refused(answer: bytes, row: Row = ROW, **fields: Any) -> str:
         ([{"id": "org/a"}], ROW, "/v1/models", ("org/a",)),
         (
             {"data": [{"type": "model", "id": "claude"}], "has_more": False},
-            Row(title="", speaks=("messages",), auth="x-api-key", lines=b"anthropic-version: 2023-06-01\r\n"),
+            Row(title="", speaks=("messages",), auth="x-api-key", edition=b"anthropic-version: 2023-06-01\r\n"),
             "/v1/models?limit=1000",
             ("claude",),
         ),
@@ -112,7 +112,7 @@ def test_each_vendors_list_is_read(body: object, row: Row, path: str, names: tup
     assert lines[0] == f"GET {path} HTTP/1.1"
     shown = {"bearer": "authorization: bearer ", "none": None}.get(row.auth, f"{row.auth}: ")
     assert [line.lower() for line in lines if SECRET in line] == ([] if shown is None else [shown + SECRET])
-    assert row.lines.decode().strip().lower() in head.lower()
+    assert row.edition.decode().strip().lower() in head.lower()
 
 
 @pytest.mark.parametrize(

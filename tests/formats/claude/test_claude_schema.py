@@ -85,3 +85,12 @@ def test_a_tools_schema_says_that_it_is_an_object() -> None:
     assert json.loads(bytes(input_schema(Raw(b"null"), is_strict=False))) == {"type": "object", "properties": {}}
     assert json.loads(bytes(input_schema(Raw(b"{}"), is_strict=False))) == {"type": "object"}
     assert bytes(input_schema(Raw(b"[]"), is_strict=False)) == b"[]"
+
+
+@pytest.mark.parametrize("said", [{"format": {}}, {"format": ["date"]}, {"minItems": []}, {"minItems": {}}])
+def test_keywords_of_another_type_become_words(said: dict[str, Any]) -> None:
+    """A format that is no name and a bound that is no number are not the grammar's to hold."""
+    (key, value), *_ = said.items()
+    assert narrowed({"type": "array", **said}) == {
+        "type": "array", "description": f"{{{key}: {json.dumps(value, separators=(',', ':'))}}}",
+    }  # fmt: skip

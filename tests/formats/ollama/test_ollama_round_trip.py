@@ -12,7 +12,8 @@ from msgspec import Raw
 
 from gateline.formats.call import read_call
 from gateline.formats.dialect import PLAIN
-from gateline.formats.ollama.reply import name_of, write_time
+from gateline.formats.moment import EPOCH, rfc3339
+from gateline.formats.ollama.reply import name_of
 from gateline.formats.ollama.sides import CHAT_CLIENT, CHAT_SERVER
 from gateline.model.chat import Chat, Choice, Output, Part, Reasoning, Text, Tokens, Tool, ToolResult, ToolUse, Turn
 from gateline.model.chatreply import ChatReply
@@ -95,7 +96,7 @@ tokens = st.builds(
 )
 replies = st.builds(
     lambda parts, is_cut, usage, created, probed: ChatReply(
-        id=name_of(write_time(created)),
+        id=name_of(rfc3339(created) or EPOCH),
         model="m",
         choices=[Choice(parts=parts, finish=finish_of(parts, is_cut), logprobs=probed or None)],
         created=created,

@@ -1,7 +1,7 @@
-"""Where Anthropic's blocks keep seals they have no place for.
+"""Where blocks as Claude's have seals that they have no place for.
 
-Thinking has one field for a signature, redacted thinking one for its data; seals of other makers stand there marked
-(`formats/seal.py`). A seal on a tool use or a text travels in redacted thinking of its own, in front of the tool use or
+Thinking has one field for a signature, hidden thinking one for its data; seals of other makers stand there marked
+(`formats/seal.py`). A seal on a tool use or a text travels in hidden thinking of its own, in front of the tool use or
 behind the text, so that a client which sends blocks back as they came sends it back too.
 """
 
@@ -16,7 +16,7 @@ _ID = "id:"
 
 
 def write_reasoning_seal(seal: Seal, reasoning_id: str) -> str:
-    """A signature, or the data of redacted thinking. Reasoning that its maker knows by a name keeps that too."""
+    """A signature, or the data of hidden thinking. Reasoning that its maker knows by a name keeps that too."""
     text = write_seal(seal, "anthropic")
     return f"{_ID}{reasoning_id}:{text}" if reasoning_id and seal.maker != "anthropic" else text
 
@@ -33,12 +33,12 @@ def read_reasoning(text: str, thought: str, *, is_hidden: bool) -> Reasoning:
 
 
 def tool_carrier(seal: Seal) -> str:
-    """The data of redacted thinking that stands in front of a tool use."""
+    """The data of hidden thinking that stands in front of a tool use."""
     return f"{_BEFORE}{seal.maker}.{seal.data}"
 
 
 def text_carrier(seal: Seal) -> str:
-    """The data of redacted thinking that stands behind a text."""
+    """The data of hidden thinking that stands behind a text."""
     return f"{_BEHIND}{seal.maker}.{seal.data}"
 
 

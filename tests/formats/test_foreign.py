@@ -1,0 +1,46 @@
+"""Which calls hold seals that their vendor must not get."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from gateline.formats.dialect import PLAIN, Dialect
+from gateline.formats.foreign import holds_foreign
+from gateline.model.call import Operation
+
+_ENCODED = base64.b64encode(b"gateline.anthropic.abc")
+
+
+@pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview])
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        ("messages", b'{"signature":"gateline.gemini.abc"}'),
+        ("messages", b'{"data":"before:gateline.openai.abc"}'),
+        ("cohere.chat", b'{"signature":"gateline.anthropic.abc"}'),
+        ("converse", b'{"signature":"gateline.gemini.abc"}'),
+        ("converse", b'{"redactedContent":"' + _ENCODED + b'"}'),
+        ("converse", b'{"redactedContent":"' + base64.b64encode(b"before:gateline.gemini.abc") + b'"}'),
+        ("converse", b'{"redactedContent":"' + base64.b64encode(b"id:12345:gateline.openai.abc") + b'"}'),
+        ("converse", b'{"redactedContent":"' + base64.b64encode(b"id:1234:gateline.openai.abc") + b'"}'),
+        ("generate_content", b'{"thoughtSignature":"' + _ENCODED + b'"}'),
+        ("chat.completions", b'{"reasoning_details":[]}'),
+    ],
+)
+def test_a_marked_seal_is_found(operation: Operation, body: bytes, wrap: type) -> None:
+    """Wherever a format keeps it, and however the body is held."""
+    assert holds_foreign(operation, wrap(body), PLAIN)
+
+
+@pytest.mark.parametrize("operation", ["messages", "cohere.chat", "converse", "generate_content", "embeddings"])
+def test_words_are_no_seals(operation: Operation) -> None:
+    """People write of gateline.yaml, and a seal of the vendor's own has no mark."""
+    assert not holds_foreign(operation, b'{"text":"see gateline.yaml","signature":"EqoBabc"}', PLAIN)
+
+
+def test_a_vendor_that_takes_details_gets_them() -> None:
+    """OpenRouter reads `reasoning_details` itself."""
+    body = b'{"messages":[{"reasoning_details":[{"data":"x"}]}]}'
+    assert not holds_foreign("chat.completions", body, Dialect(seals="reasoning_details"))
