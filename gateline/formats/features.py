@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import compress
 from operator import attrgetter, ne
 
-from gateline.model.chat import Chat
+from gateline.model.chat import Chat, Media, ToolResult
 
 # Fields of a chat that a format may have no place for, and what each is, for the table of what maps to what.
 FIELDS: dict[str, str] = {
@@ -36,7 +36,7 @@ FIELDS: dict[str, str] = {
     "cache_key": "key of the prompt cache",
     "store": "whether the vendor keeps the answer",
 }
-# What parts of turns hold.
+# What parts of turns hold, and fields of such fields.
 PARTS: dict[str, str] = {
     "image": "images",
     "audio": "audio",
@@ -51,8 +51,12 @@ PARTS: dict[str, str] = {
     "tool_media": "images and files in what a tool answered",
     "developer": "the role `developer` beside `system`",
     "name": "names of participants",
+    "tool_strict": "that the arguments of a tool fit its schema",
+    "detail": "how closely to look at an image",
+    "summary": "how long a summary of the reasoning is to be",
     "prefill": "the beginning of an answer, as the assistant's last turn",
 }
+_AUTO = frozenset({"", "auto"})
 _NAMES = tuple(FIELDS)
 _values = attrgetter(*FIELDS)
 _UNSET = _values(Chat(model="", turns=[]))
@@ -66,6 +70,30 @@ def asked(chat: Chat) -> list[str]:
 def left_out(chat: Chat, carried: Mapping[str, str]) -> list[str]:
     """The fields that the client set and that a format which carries `carried` has no place for."""
     return [name for name in asked(chat) if name not in carried]
+
+
+def left_inside(chat: Chat, carried: Mapping[str, str]) -> list[str]:
+    """The same of what stands inside of fields and parts, and is left out wherever a format has no name for it."""
+    left: list[str] = []
+    tools, thinking = chat.tools, chat.thinking
+    if "tool_strict" not in carried and any(tool.strict for tool in tools):
+        left.append("tool_strict")
+    if "cache" not in carried and any(tool.cache for tool in tools):
+        left.append("cache")
+    if "summary" not in carried and thinking is not None and thinking.summary not in _AUTO:
+        left.append("summary")
+    if "detail" not in carried and _has_detail(chat):
+        left.append("detail")
+    return left
+
+
+def _has_detail(chat: Chat) -> bool:
+    for turn in chat.turns:
+        for part in turn.parts:
+            for piece in part.parts if isinstance(part, ToolResult) else (part,):
+                if isinstance(piece, Media) and piece.detail not in _AUTO:
+                    return True
+    return False
 
 
 def client_names(features: Iterable[str], names: Mapping[str, str]) -> list[str]:

@@ -15,6 +15,7 @@ from gateline.model.call import Operation
 _MARK = b"gateline."  # found a hundred times faster than the pattern
 _MARKED = re.compile(rb"gateline\.(?:[a-z]+\.)?(?:anthropic|gemini|openai)\.")
 _HIDDEN = b'"redactedContent"'  # of Converse: marks in it stand behind other text, in base64
+_SHOWN = b'"reasoningText"'
 _ENCODED = b"Z2F0ZWxpbmUu"  # the mark in base64, where a format keeps seals as bytes
 _UNSIGNED = (b'"signature":""', b'"signature": ""')  # of thoughts that had no seal, as clients write them
 _OUTLINE = b'"gateline.['  # Ollama's, in JSON inside of a string
@@ -45,8 +46,13 @@ def holds_foreign(operation: Operation, body: Body, dialect: Dialect) -> bool:
         if mark is not _MARK or _MARKED.search(body) is not None:
             return True
     if operation == "converse":
-        return _holds(body, _HIDDEN)
+        return _holds(body, _HIDDEN) or (_holds(body, _SHOWN) and _lacks_signature(body))
     return operation in _SIGNED and any(_holds(body, unsigned) for unsigned in _UNSIGNED)
+
+
+def _lacks_signature(body: Body) -> bool:
+    """Whether Converse's reasoning stands somewhere without the signature that Claude gives to all of its own."""
+    return len(re.findall(_SHOWN, body)) > len(re.findall(b'"signature"', body))
 
 
 def _holds(body: Body, mark: bytes) -> bool:

@@ -32,7 +32,7 @@ def pack(ask: Ask) -> bytes:
         # Documents may be asked back with their ranks.
         ask = ask if ask.return_documents else _replace(ask, query="", documents=[])
     else:
-        ask = Count(chat=_with_raws(Chat(model=ask.chat.model, turns=[]), _raw))
+        ask = Count(chat=_with_raws(Chat(model=ask.chat.model, turns=[], unmapped=ask.chat.unmapped), _raw))
     return _encode(ask)
 
 

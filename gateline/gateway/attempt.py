@@ -19,14 +19,13 @@ from gateline.gateway.keyring import Seat, granted_with_another
 from gateline.gateway.plan import Ways
 from gateline.gateway.relay import late, refuse_kind, relay, relay_whole
 from gateline.gateway.responses import passing
-from gateline.gateway.retry import Step, back_off, forbidden, has_other_key, next_step, worse
+from gateline.gateway.retry import Step, back_off, forbidden, has_other_key, next_step, nowhere, worse
 from gateline.gateway.router import TargetRoute
 from gateline.gateway.thread import in_thread
 from gateline.gateway.translate import APART_FROM, without_foreign, write_call, write_call_apart
 from gateline.model.call import Call
 from gateline.model.errors import (
     ACCOUNT_STATUSES,
-    BadRequest,
     GatewayError,
     Unavailable,
     UpstreamBroken,
@@ -122,7 +121,7 @@ class Attempts:
                 turn += step is Step.AGAIN
                 spare -= step is Step.OTHER_KEY
             outage = worse(outage, failure)
-        raise outage or _nowhere(exchange)
+        raise outage or nowhere(exchange)
 
     # --- one attempt ---
 
@@ -380,18 +379,6 @@ def _passing(exchange: Exchange, hop: Hop) -> Call:
         return renamed(call, hop.model)
     assert exchange.target is not None
     return passing(call, exchange.recalled, exchange.target.provider)
-
-
-def _nowhere(exchange: Exchange) -> GatewayError:
-    """No target was tried."""
-    route = exchange.model_route
-    if route is None or not any(target.target.weight for target in route.targets):
-        return Unavailable("No target of this model is in service.", retry_after=5)
-    return BadRequest(
-        f"The model {exchange.model!r} cannot be asked for {exchange.operation}: its vendor has nothing like it.",
-        param="model",
-        code="unsupported_operation",
-    )
 
 
 def _refusal(exchange: Exchange, lease: Lease) -> UpstreamRefused:

@@ -10,6 +10,7 @@ from gateline.gateway.keyring import Seat
 from gateline.gateway.router import TargetRoute
 from gateline.model.errors import (
     ACCOUNT_STATUSES,
+    BadRequest,
     EgressRefused,
     GatewayError,
     Unavailable,
@@ -64,6 +65,18 @@ def worse(before: GatewayError | None, failure: GatewayError | None) -> GatewayE
     """Of two targets' failures the one to tell: the last, but for one that only a strict caller has. Where another
     target has a place for all of the call, that it is out of order says more."""
     return before if before is not None and isinstance(failure, Untranslatable) else failure
+
+
+def nowhere(exchange: Exchange) -> GatewayError:
+    """No target was tried."""
+    route = exchange.model_route
+    if route is None or not any(target.target.weight for target in route.targets):
+        return Unavailable("No target of this model is in service.", retry_after=5)
+    return BadRequest(
+        f"The model {exchange.model!r} cannot be asked for {exchange.operation}: its vendor has nothing like it.",
+        param="model",
+        code="unsupported_operation",
+    )
 
 
 def back_off(turn: int, base: float, cap: float, failure: GatewayError | None) -> float:

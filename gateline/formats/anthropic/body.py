@@ -16,7 +16,7 @@ from gateline.formats.claude.schema import input_schema, subset
 from gateline.formats.claude.thinking import Plan, ThinkingField, plan_thinking
 from gateline.formats.contract import Written
 from gateline.formats.dialect import Dialect
-from gateline.formats.features import left_out
+from gateline.formats.features import left_inside, left_out
 from gateline.model.chat import Chat, Tool, ToolChoice
 from gateline.model.vectors import Count
 
@@ -121,7 +121,7 @@ class _Draft:
         self.chat = chat = self._without_refused(chat, dialect)
         self.able = abilities(model)
         self.prompt = Prompt(chat.turns)
-        self.dropped |= self.prompt.dropped
+        self.dropped |= self.prompt.dropped | dict.fromkeys(left_inside(chat, CLIENT_NAMES))
         self.plan = self._planned(chat, self.able)
         self.asked = _Asked(self.prompt.messages, anthropic_version=dialect.anthropic_version or None)
         self.asked.system = self.prompt.system or None
@@ -206,6 +206,8 @@ class _Draft:
 
     def _tool(self, tool: Tool) -> _Tool:
         is_strict = tool.strict is True and self.able.schema
+        if tool.strict and not is_strict:
+            self.dropped["tool_strict"] = None
         return _Tool(
             tool.name,
             input_schema(tool.schema, is_strict=is_strict),

@@ -23,6 +23,7 @@ SERVER_NAMES: dict[str, str] = {
     "seal": "messages.content.thinking.signature",
     "tool_error": "messages.content.is_error",
     "tool_media": "messages.content.tool_result.content",
+    "tool_strict": "tools.strict",
     "prefill": "messages",
 }
 
@@ -48,5 +49,6 @@ CLIENT_NAMES: dict[str, str] = {
     "tool_error": "messages.content.is_error",
     "tool_media": "messages.content.tool_result.content",
     "developer": "system",
+    "tool_strict": "tools.strict",
     "prefill": "messages",
 }

@@ -20,6 +20,7 @@ from gateline.formats.anthropic.finish import read_finish, write_finish
 from gateline.formats.anthropic.usage import UsageObject, read_object, usage_object
 from gateline.formats.arguments import arguments_object
 from gateline.formats.claude.carrier import text_carrier, tool_carrier, write_reasoning_seal
+from gateline.formats.omitted import words_for
 from gateline.formats.typed import read_vendor
 from gateline.formats.vendor_error import reported_error
 from gateline.model.chat import Chat, Choice, Finish, Media, Part, Reasoning, Refusal, Seal, Text, ToolUse
@@ -181,8 +182,8 @@ def _add(content: list[WrittenBlock], part: Part) -> None:
     elif isinstance(part, Refusal):
         if part.text:
             content.append(TextBlock(part.text))
-    elif isinstance(part, Media) and part.transcript:
-        content.append(TextBlock(part.transcript))
+    elif isinstance(part, Media) and (words := words_for(part)):
+        content.append(TextBlock(words))
 
 
 def read_count_reply(body: bytes, secret: str) -> CountReply:

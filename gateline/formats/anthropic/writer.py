@@ -14,6 +14,7 @@ from gateline.formats.anthropic.finish import write_finish
 from gateline.formats.anthropic.reply import Message, StopDetails, message_id
 from gateline.formats.anthropic.usage import UsageObject, usage_object
 from gateline.formats.claude.carrier import text_carrier, tool_carrier, write_reasoning_seal
+from gateline.formats.omitted import words_for
 from gateline.model.chat import Chat, Seal
 from gateline.model.chatreply import (
     Began,
@@ -154,7 +155,7 @@ class StreamWriter:
             self._refused = True
             self._put_text(delta.text, "refusal", is_new=False)
         elif isinstance(delta, MediaDelta):
-            self._put_text(delta.media.transcript, "transcript", is_new=False)
+            self._put_text(words_for(delta.media), "transcript", is_new=False)
         elif isinstance(delta, Finished):
             self._finished = self._finished or delta
 

@@ -32,7 +32,7 @@ from gateline.formats.claude.schema import input_schema, subset
 from gateline.formats.claude.thinking import Plan, plan_thinking
 from gateline.formats.contract import Written
 from gateline.formats.dialect import Dialect
-from gateline.formats.features import left_out
+from gateline.formats.features import left_inside, left_out
 from gateline.model.chat import Chat, Tool, ToolChoice
 
 _TIERS = {"priority": "priority", "default": "default", "flex": "flex", "reserved": "reserved"}
@@ -85,7 +85,7 @@ class _Draft:
             name: None for name in left_out(chat, CLIENT_NAMES) if getattr(chat, name) not in _IDLE.get(name, ())
         }
         self.prompt = Prompt(chat.turns, self.able)
-        self.dropped |= self.prompt.dropped
+        self.dropped |= self.prompt.dropped | dict.fromkeys(left_inside(chat, CLIENT_NAMES))
         self.prompt.dropped = self.dropped
         self.extra = Extra()
         self.inference = Inference(chat.max_tokens)
@@ -123,6 +123,8 @@ class _Draft:
 
     def _add_tool(self, tool: Tool, listed: list[ListedTool]) -> None:
         is_strict = tool.strict is True and self.claude is not None and self.claude.schema
+        if tool.strict and not is_strict:
+            self.dropped["tool_strict"] = None
         schema = input_schema(tool.schema, is_strict=is_strict)
         listed.append(ListedTool(Spec(tool.name, Schema(schema), tool.description or None, is_strict or None)))
         if tool.cache and self.able.caches == "all":

@@ -23,6 +23,7 @@ _NAMES: dict[str, str] = {
     "seal": "messages.content.reasoningContent.signature",
     "tool_error": "messages.content.toolResult.status",
     "tool_media": "messages.content.toolResult.content",
+    "tool_strict": "toolConfig.tools.toolSpec.strict",
     "prefill": "messages",
 }
 SERVER_NAMES: dict[str, str] = {**_NAMES, "citations": "messages.content.citationsContent"}

@@ -15,6 +15,7 @@ from gateline.formats.bedrock.finish import read_finish, write_finish
 from gateline.formats.bedrock.seals import hidden, read_hidden, text_carrier, tool_carrier
 from gateline.formats.bedrock.usage import TokenUsage, token_usage
 from gateline.formats.claude.carrier import read_reasoning, write_reasoning_seal
+from gateline.formats.omitted import words_for
 from gateline.formats.typed import UNREAD, read_vendor
 from gateline.formats.vendor_error import explain, reported_error
 from gateline.model.chat import Chat, Choice, Media, Part, Reasoning, Refusal, Text, ToolUse
@@ -163,5 +164,5 @@ def _add(content: list[Block], part: Part) -> None:
             content.append(Block(reasoning_content=ReasoningBlock(redacted_content=hidden(part.seal, part.id))))
     elif isinstance(part, Refusal) and part.text:
         content.append(Block(text=part.text))
-    elif isinstance(part, Media) and part.transcript:
-        content.append(Block(text=part.transcript))
+    elif isinstance(part, Media) and (words := words_for(part)):
+        content.append(Block(text=words))

@@ -14,6 +14,7 @@ from gateline.formats.bedrock.reply import Metrics, written_tier
 from gateline.formats.bedrock.seals import hidden, text_carrier, tool_carrier
 from gateline.formats.bedrock.usage import TokenUsage, token_usage
 from gateline.formats.claude.carrier import write_reasoning_seal
+from gateline.formats.omitted import words_for
 from gateline.model.chat import Chat, Seal
 from gateline.model.chatreply import (
     Began,
@@ -137,7 +138,7 @@ class StreamWriter:
         elif isinstance(delta, RefusalDelta):
             self._put_text(delta.text, "refusal", is_new=False)
         elif isinstance(delta, MediaDelta):
-            self._put_text(delta.media.transcript, "transcript", is_new=False)
+            self._put_text(words_for(delta.media), "transcript", is_new=False)
         elif isinstance(delta, Finished):
             self._finished = delta
 

@@ -11,7 +11,7 @@ from gateline.formats.cohere.names import CLIENT_NAMES
 from gateline.formats.cohere.prompt import Message, Prompt
 from gateline.formats.contract import Written
 from gateline.formats.dialect import Dialect
-from gateline.formats.features import left_out
+from gateline.formats.features import left_inside, left_out
 from gateline.model.chat import Chat, Effort, Thinking, Tool
 
 # Models that do not reason, and answer 400 to being asked to; those that come after them do.
@@ -78,7 +78,7 @@ def write_chat(chat: Chat, model: str, dialect: Dialect) -> Written:
     }
     thinks = _THOUGHTLESS.search(model) is None
     prompt = Prompt(chat.turns, thinks=thinks)
-    dropped |= prompt.dropped
+    dropped |= prompt.dropped | dict.fromkeys(left_inside(chat, CLIENT_NAMES))
     asked = _Asked(model, prompt.messages, chat.stream)
     _put_tools(asked, chat)
     _put_output(asked, chat, dropped)

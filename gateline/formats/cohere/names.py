@@ -18,6 +18,7 @@ _NAMES: dict[str, str] = {
     "logprobs": "logprobs",
     "image": "messages.content.image_url",
     "reasoning": "messages.content.thinking",
+    "detail": "messages.content.image_url.detail",
 }
 SERVER_NAMES: dict[str, str] = {
     **_NAMES,

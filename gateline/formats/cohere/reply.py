@@ -20,6 +20,7 @@ from gateline.formats.cohere.message import (
 )
 from gateline.formats.cohere.request import read_arguments
 from gateline.formats.cohere.usage import UsageObject, WrittenUsage, usage_object
+from gateline.formats.omitted import words_for
 from gateline.formats.typed import UNREAD, read_vendor
 from gateline.model.chat import Chat, Choice, Media, Part, Reasoning, Refusal, Text, ToolUse
 from gateline.model.chatreply import ChatReply
@@ -127,8 +128,8 @@ def write_reply(reply: ChatReply, chat: Chat) -> bytes:
             content.append(Content("thinking", thinking=part.text, signature=write_signature(part.seal)))
         elif isinstance(part, Refusal) and part.text:
             content.append(Content("text", text=part.text))
-        elif isinstance(part, Media) and part.transcript:
-            content.append(Content("text", text=part.transcript))
+        elif isinstance(part, Media) and (words := words_for(part)):
+            content.append(Content("text", text=words))
     return _encode(
         _Written(
             reply.id,

@@ -12,6 +12,7 @@ from gateline.formats.cohere.finish import write_finish
 from gateline.formats.cohere.logprobs import joined_logprobs
 from gateline.formats.cohere.message import Function, ToolCall, write_signature
 from gateline.formats.cohere.usage import WrittenUsage, usage_object
+from gateline.formats.omitted import words_for
 from gateline.model.chat import Chat, Seal, Tokens
 from gateline.model.chatreply import (
     Began,
@@ -160,7 +161,7 @@ class StreamWriter:
         elif isinstance(delta, RefusalDelta):
             self._add("refusal", "text", delta.text)
         elif isinstance(delta, MediaDelta):
-            self._add("transcript", "text", delta.media.transcript)
+            self._add("transcript", "text", words_for(delta.media))
         elif isinstance(delta, Finished):
             self._finished = delta
 

@@ -6,7 +6,7 @@ import msgspec
 
 from gateline.formats.contract import Written
 from gateline.formats.dialect import Dialect
-from gateline.formats.features import FIELDS, left_out
+from gateline.formats.features import FIELDS, left_inside, left_out
 from gateline.formats.gemini.content import ABSENT, Content
 from gateline.formats.gemini.contents import ContentWriter
 from gateline.formats.gemini.names import CLIENT_NAMES
@@ -66,6 +66,7 @@ def _request(chat: Chat, model: str, dropped: dict[str, None]) -> Request:
     writer = ContentWriter(model)
     contents, system = writer.write(chat)
     request = Request(contents, system)
+    dropped.update(dict.fromkeys(left_inside(chat, CLIENT_NAMES)))
     for feature in left_out(chat, CLIENT_NAMES):
         if not (feature == "parallel_tools" and chat.parallel_tools):  # it may always call several
             dropped[feature] = None

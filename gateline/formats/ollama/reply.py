@@ -15,6 +15,7 @@ from gateline.formats.ollama.logprobs import Logprob, read_logprobs, write_logpr
 from gateline.formats.ollama.message import ABSENT, ToolCall, WrittenCall, WrittenFunction
 from gateline.formats.ollama.outline import Outline
 from gateline.formats.ollama.usage import usage_of_counts
+from gateline.formats.omitted import words_for
 from gateline.formats.typed import read_vendor
 from gateline.model.chat import Chat, Choice, Media, Part, Reasoning, Refusal, Text, ToolUse
 from gateline.model.chatreply import ChatReply
@@ -180,8 +181,8 @@ def _flat(reply: ChatReply) -> tuple[Choice, WrittenSaid]:
         elif isinstance(part, ToolUse):
             outline.call(part.id, part.seal)
             calls.append(write_call(len(calls), part.id, part.name, part.arguments))
-        elif isinstance(part, Refusal) or (isinstance(part, Media) and part.transcript):
-            text = part.text if isinstance(part, Refusal) else part.transcript
+        elif isinstance(part, Refusal | Media):
+            text = part.text if isinstance(part, Refusal) else words_for(part)
             outline.say(text)
             content.append(text)
     said = WrittenSaid("assistant", "".join(content), "".join(thinking), calls or None, outline.written())

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from gateline.formats.contract import Written
 from gateline.formats.dialect import Dialect
-from gateline.formats.features import FIELDS, left_out
+from gateline.formats.features import FIELDS, left_inside, left_out
 from gateline.formats.ollama.message import Body, Options, WrittenOffer, WrittenTool
 from gateline.formats.ollama.names import CLIENT_NAMES
 from gateline.formats.ollama.prompt import Prompt
@@ -27,6 +27,7 @@ def write_chat(chat: Chat, model: str, dialect: Dialect) -> Written:
     """See `Client.write`."""
     prompt = Prompt(chat.turns, dialect.refuses)
     dropped = prompt.dropped
+    dropped |= dict.fromkeys(left_inside(chat, CLIENT_NAMES))
     for name in left_out(chat, CLIENT_NAMES):
         if not _is_default(chat, name):
             dropped[name] = None

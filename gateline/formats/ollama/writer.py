@@ -15,6 +15,7 @@ from gateline.formats.ollama.error import write_stream_error
 from gateline.formats.ollama.logprobs import Logprob, write_logprobs
 from gateline.formats.ollama.outline import Outline
 from gateline.formats.ollama.reply import WrittenSaid, end_of, write_call
+from gateline.formats.omitted import words_for
 from gateline.model.chat import Chat, Choice, Finish, Tokens
 from gateline.model.chatreply import (
     Began,
@@ -126,7 +127,7 @@ class ChatWriter:
         elif isinstance(delta, ReasoningSealed):
             self._outline.seal(delta.seal, delta.id, is_hidden=delta.is_hidden)
         elif isinstance(delta, RefusalDelta | MediaDelta):
-            text = delta.text if isinstance(delta, RefusalDelta) else delta.media.transcript
+            text = delta.text if isinstance(delta, RefusalDelta) else words_for(delta.media)
             self._outline.say(text)
             if text:
                 written.append(self._text(text, None))

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from gateline.formats.contract import Written
 from gateline.formats.dialect import Dialect
-from gateline.formats.features import asked
+from gateline.formats.features import asked, left_inside
 from gateline.formats.openai.message import FunctionTool, JsonSchema, ResponseFormat, ToolObject
 from gateline.formats.openai.messages import MessageWriter, write_cache
 from gateline.formats.openai.names import CLIENT_NAMES
@@ -39,6 +39,7 @@ def write_chat(chat: Chat, model: str, dialect: Dialect) -> Written:
     dropped = messages.dropped
     if not dialect.cache_control and any(tool.cache for tool in chat.tools):
         dropped["cache"] = None
+    dropped.update(dict.fromkeys(left_inside(chat, CLIENT_NAMES)))
     for name in asked(chat):
         if name in dialect.refuses or not _write_field(name, chat, dialect, body):
             dropped[name] = None

@@ -31,6 +31,8 @@ _SHARED = {
     "seal": "messages.reasoning_details",
     "developer": "messages.role",
     "name": "messages.name",
+    "tool_strict": "tools.function.strict",
+    "detail": "messages.content.image_url.detail",
 }
 SERVER_NAMES = {
     **_SHARED,

@@ -32,6 +32,9 @@ SERVER_NAMES: dict[str, str] = {
     "refusal": "refusal",
     "tool_media": "function_call_output.output",
     "developer": "developer",
+    "tool_strict": "tools.strict",
+    "detail": "input_image.detail",
+    "summary": "reasoning.summary",
 }
 # What a vendor of this format calls what is sent to it.
 CLIENT_NAMES: dict[str, str] = {
@@ -58,4 +61,7 @@ CLIENT_NAMES: dict[str, str] = {
     "refusal": "refusal",
     "tool_media": "function_call_output.output",
     "developer": "developer",
+    "tool_strict": "tools.strict",
+    "detail": "input_image.detail",
+    "summary": "reasoning.summary",
 }

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from gateline.formats.contract import Written
 from gateline.formats.dialect import Dialect
-from gateline.formats.features import left_out
+from gateline.formats.features import left_inside, left_out
 from gateline.formats.responses.names import CLIENT_NAMES
 from gateline.formats.responses.write_input import InputWriter
 from gateline.model.chat import Chat, Output, Thinking, Tool, ToolChoice
@@ -90,7 +90,7 @@ def write_chat(chat: Chat, model: str, dialect: Dialect) -> Written:
     (OpenAI refuses to seal for models that do not reason). A bound under 16 output tokens becomes 16."""
     refused = dialect.refuses
     carried = {name: field for name, field in CLIENT_NAMES.items() if name not in refused} if refused else CLIENT_NAMES
-    dropped = left_out(chat, carried)
+    dropped = left_out(chat, carried) + left_inside(chat, carried)
     writer = InputWriter(dialect)
     turns = chat.turns
     instructions = writer.instructions(turns[0]) if turns else None
