@@ -7,7 +7,7 @@ BIN := .venv/bin
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench fuzz docs clean
+.PHONY: help demo serve test check contract bench fuzz docs clean
 
 help:  ## these lines
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 8
@@ -26,6 +26,9 @@ check: .venv/.dev  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+contract: .venv/.dev  ## every client's format against every vendor's, and the table of it in README.md
+	@$(BIN)/pytest tests/contract --write-table $(ARGS)
 
 bench: .venv/.dev  ## the figures of the README, against nginx and peers; ARGS="--quick ..."
 	@$(BIN)/python benchmarks/run.py $(ARGS)

@@ -165,9 +165,11 @@ RECORD = {
     "overhead": "time the gateway itself took: all but waiting for upstreams, connects and the client's body",
     "attempts": "one entry a try: target, status, error, started, duration, usage, usage_source, cost",
     "usage": "tokens: input, output, and parts of them: cached, cache_write, cache_write_1h, input_audio, input_image, "
-    "cached_audio; reasoning, output_audio, output_image; nothing when unknown",
+    "cached_audio; reasoning, output_audio, output_image; of the last attempt, the one that answered, if any did (those "
+    "of attempts before it are theirs); nothing when unknown",
     "usage_source": "`provider`, `estimated` or `none`",
-    "cost": "nano-dollars; nothing when the price or the usage is unknown, never 0",
+    "cost": "nano-dollars, of all attempts together: what vendors bill; nothing when no attempt's price and usage are "
+    "known, never 0",
     "bytes_in": "of the request's body",
     "bytes_out": "of the answer, head included",
     "queue": "wait inside a local engine",

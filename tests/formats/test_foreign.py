@@ -25,6 +25,7 @@ _ENCODED = base64.b64encode(b"gateline.anthropic.abc")
         ("converse", b'{"redactedContent":"' + base64.b64encode(b"before:gateline.gemini.abc") + b'"}'),
         ("converse", b'{"redactedContent":"' + base64.b64encode(b"id:12345:gateline.openai.abc") + b'"}'),
         ("converse", b'{"redactedContent":"' + base64.b64encode(b"id:1234:gateline.openai.abc") + b'"}'),
+        ("converse", b'{"reasoningText":{"text":"unsigned"}}'),
         ("generate_content", b'{"thoughtSignature":"' + _ENCODED + b'"}'),
         ("chat.completions", b'{"reasoning_details":[]}'),
     ],
@@ -37,7 +38,7 @@ def test_a_marked_seal_is_found(operation: Operation, body: bytes, wrap: type) -
 @pytest.mark.parametrize("operation", ["messages", "cohere.chat", "converse", "generate_content", "embeddings"])
 def test_words_are_no_seals(operation: Operation) -> None:
     """People write of gateline.yaml, and a seal of the vendor's own has no mark."""
-    assert not holds_foreign(operation, b'{"text":"see gateline.yaml","signature":"EqoBabc"}', PLAIN)
+    assert not holds_foreign(operation, b'{"text":"see gateline.yaml","reasoningText":{"signature":"EqoBabc"}}', PLAIN)
 
 
 def test_a_vendor_that_takes_details_gets_them() -> None:

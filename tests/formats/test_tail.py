@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateline.formats.tail import last_object, object_in_tail
+from gateline.formats.tail import head_object, last_object, object_in_tail
 
 KEY = b'"usage"'
 
@@ -62,3 +62,22 @@ def test_text_full_of_the_key_is_given_up() -> None:
     assert len(tried) == 16
     assert last_object(tail, KEY, count) is None
     assert len(tried) == 17
+
+
+@given(
+    st.dictionaries(st.text(), st.recursive(st.integers() | st.text(), lambda inner: st.lists(inner, max_size=2))),
+    st.integers(0, 400),
+)
+def test_the_members_that_are_whole_at_a_beginning_are_the_replys_own(rest: dict[str, Any], cut: int) -> None:
+    """From any cut: none is made up, nested ones are not taken for it, and only the last may be missing."""
+    whole = {**rest, "z": 1}
+    body = json.dumps(whole).encode()
+    found = json.loads(head_object(body[:cut]))
+    assert list(whole)[: len(found)] == list(found)
+    assert all(whole[key] == value for key, value in found.items())
+    assert list(json.loads(head_object(body + b","))) == list(whole)[:-1]
+
+
+@pytest.mark.parametrize("head", [b"", b"{", b"[1,2", b'{"a":[{"usage":7},{"b":[', b"," * 1_000])
+def test_a_beginning_without_a_whole_member_has_none(head: bytes) -> None:
+    assert head_object(head) == b"{}"

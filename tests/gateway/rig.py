@@ -45,7 +45,7 @@ from tests.net.transport import FakeTransport
 
 TOKEN = "sk-gl-" + "a" * 43
 PRICE = Price(input=10_000_000, output=20_000_000, cached=10_000_000)
-BODY = b'{"id":"c","object":"chat.completion","choices":[],"usage":{"prompt_tokens":2,"completion_tokens":3}}'
+BODY = b'{"id":"c","object":"chat.completion","choices":[{}],"usage":{"prompt_tokens":2,"completion_tokens":3}}'
 
 
 class FakeJournal:

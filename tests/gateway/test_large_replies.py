@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateline.model.snapshot import Retry
-from tests.gateway.rig import LAST, Gate, Upstream, chat, chunk, error, model, provider, snapshot, status
+from gateline.model.usage import Usage
+from tests.gateway.rig import BODY, LAST, Gate, Upstream, chat, chunk, error, model, provider, snapshot, status
 from tests.net.transport import FakeTransport, on_loop, until
 
 MIB = 1_048_576
@@ -82,6 +83,18 @@ async def test_a_large_reply_passes_as_it_is(tmp_path: Path, framed: object, bla
     assert gate.record.status == 200
 
 
+@pytest.mark.parametrize("framed", [announced, in_chunks])
+@on_loop
+async def test_usage_ahead_of_what_is_large_is_noted(tmp_path: Path, framed: object) -> None:
+    """Some vendors say it first: it is looked for at both ends."""
+    gate = Gate(tmp_path, snapshot(retry=ONCE))
+    client, upstream = await gate.asked(chat())
+    body = b'{"usage":{"prompt_tokens":2,"completion_tokens":3},"choices":[{"message":{"content":"%b"}}]}'
+    send(upstream, framed(body % (b"x, " * MIB)))  # type: ignore[operator]
+    await until(lambda: gate.journal.records)
+    assert (status(client), gate.record.usage) == (200, Usage(2, 3))
+
+
 @on_loop
 async def test_a_large_reply_that_never_begins_ends_in_time(tmp_path: Path) -> None:
     """Its head alone is not an answer: the idle deadline of the upstream counts."""
@@ -107,7 +120,7 @@ def coded(body: bytes, framed: object) -> bytes:
 def mixed(size: int) -> bytes:
     """An object that codes to a fiftieth or so."""
     noise = random.Random(1).randbytes(size // 200).hex().encode()
-    return b'{"a":"%b%b"}' % (noise, b"x" * (size - len(noise)))
+    return b'{"choices":[{}],"a":"%b%b"}' % (noise, b"x" * (size - len(noise)))
 
 
 @pytest.mark.parametrize("framed", [announced, in_chunks])
@@ -124,9 +137,9 @@ async def test_a_coded_reply_is_decoded_a_little_a_turn(tmp_path: Path, framed: 
     assert decoded(client) == body
     client.take()
     client.receive(chat())
-    upstream.reply(announced(b"{}"))  # the connection is in order, and reading
+    upstream.reply(announced(BODY))  # the connection is in order, and reading
     assert not upstream.transport.is_paused
-    assert client.out.endswith(b"{}")
+    assert client.out.endswith(BODY)
 
 
 @on_loop

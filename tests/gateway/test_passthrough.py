@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateline.gateway.passthrough import leads_up
+from gateline.model.errors import UpstreamUnreachable
 from gateline.model.snapshot import Snapshot
 from tests.gateway.rig import LAST, TOKEN, Gate, chunk, error, get, provider, reply, snapshot, status
 from tests.net.transport import on_loop
@@ -198,3 +199,35 @@ async def test_only_questions_are_asked_twice(tmp_path: Path, request_of: Callab
         gate.connector.opened[-1].reply(reply(b"{}"))
         await gate.settle()
         assert (status(client), len(gate.record.attempts)) == (200, 2)
+
+
+@pytest.mark.parametrize("is_reused", [False, True])
+@on_loop
+async def test_a_deed_whose_connection_ended_is_not_done_again(tmp_path: Path, is_reused: bool) -> None:
+    """Once it was sent nobody knows, also on a connection that may have been closed before; a question is asked again.
+    """
+    gate = Gate(tmp_path, opened())
+    if is_reused:
+        _, upstream = await gate.asked(get("/passthrough/up/x"))
+        upstream.reply(reply(b"{}"))
+        await gate.settle()
+    client, upstream = await gate.asked(post("/passthrough/up/jobs"))
+    upstream.lose()
+    await gate.settle()
+    await gate.tick(1)
+    assert sum(each.transport.out.count(b"POST ") for each in gate.connector.opened) == 1
+    assert status(client) == 502
+    assert len(gate.journal.records[-1].attempts) == 1
+
+
+@on_loop
+async def test_a_deed_that_was_never_sent_is_tried_again(tmp_path: Path) -> None:
+    """No connection, no deed."""
+    gate = Gate(tmp_path, opened())
+    gate.connector.failures["up"] = UpstreamUnreachable("down")
+    client = await gate.ask(post("/passthrough/up/jobs"))
+    gate.connector.failures.clear()
+    await gate.tick(1)
+    gate.connector.opened[-1].reply(reply(b"{}"))
+    await gate.settle()
+    assert (status(client), len(gate.record.attempts)) == (200, 2)

@@ -304,3 +304,27 @@ async def test_an_answer_without_a_time_gets_one(tmp_path: Path) -> None:
     upstream.reply(reply(json.dumps({**answer, "content": content, "usage": usage}).encode()))
     await gate.settle()
     assert answered(client)["created"] > 1_700_000_000
+
+
+@on_loop
+async def test_a_strict_caller_gets_the_target_that_has_a_place_for_all(tmp_path: Path) -> None:
+    """One that has none is passed over; only when no other is left the caller hears of it."""
+    weights = (1_000_000, 1)
+    strict = "x-gateline-strict: true"
+    asking = {"model": "m", "seed": 3, "messages": [{"role": "user", "content": "Hi"}]}
+    gate = Gate(tmp_path / "two", snapshot(model("m", CLAUDE, provider("up"), weights=weights)))
+    client, upstream = await gate.asked(post("/v1/chat/completions", asking, strict))
+    assert upstream.provider == "up"
+    upstream.reply(reply(REPLY))
+    await gate.settle()
+    assert status(client) == 200
+    assert [attempt.error for attempt in gate.record.attempts] == ["untranslatable", ""]
+    gate = Gate(tmp_path / "one", snapshot(model("m", CLAUDE)))
+    refused = await gate.ask(post("/v1/chat/completions", asking, strict))
+    assert (status(refused), gate.record.error, gate.connector.opened) == (400, "untranslatable", [])
+    both = model("m", provider("up"), CLAUDE, weights=weights)
+    gate = Gate(tmp_path / "down", snapshot(both, retry=Retry(attempts=1)))
+    client, upstream = await gate.asked(post("/v1/chat/completions", asking, strict))
+    upstream.lose(ConnectionResetError())
+    await gate.settle()
+    assert status(client) == 502  # leaving something out is not what would help

@@ -7,6 +7,8 @@ import gzip
 import json
 from pathlib import Path
 
+import pytest
+
 from gateline.gateway.exchange import Exchange
 from gateline.model.errors import UpstreamUnreachable
 from gateline.model.snapshot import Retry, Server
@@ -190,6 +192,45 @@ async def test_a_403_cools_a_target_only_in_a_row(tmp_path: Path) -> None:
 
 
 @on_loop
+async def test_a_prompt_that_each_key_is_refused_costs_none(tmp_path: Path) -> None:
+    """It is the prompt that the vendor will not have: other callers keep all keys, whatever one of them sends."""
+    gate = Gate(tmp_path, snapshot(model("m", provider("up", api_keys=("k2", "k3")))))
+    (target,) = gate.front.router.targets.values()
+    for _ in range(4):
+        client, upstream = await gate.asked(chat())
+        for _ in range(3):
+            assert not client.out
+            upstream.reply(reply(b'{"error":{"message":"flagged"}}', status="403 No"))
+            await gate.settle()
+        assert status(client) == 403
+    keyring = target.authority.keyring
+    assert keyring is not None
+    assert len({keyring.pick(gate.clock.now) for _ in range(3)} - {None}) == 3
+
+
+@on_loop
+async def test_a_key_that_is_refused_what_others_are_granted_is_left_alone(tmp_path: Path) -> None:
+    """Three calls in a row say that the key is at fault, not what was asked."""
+    gate = Gate(tmp_path, snapshot(model("m", provider("up", api_keys=("k2",)))))
+    (target,) = gate.front.router.targets.values()
+    keyring = target.authority.keyring
+    assert keyring is not None
+    asked = 0
+    for _ in range(6):
+        client = await gate.ask(chat())
+        (upstream,) = gate.connector.opened
+        while not client.out:
+            asked += b"Bearer sk-of-up" in upstream.transport.out
+            is_bad = b"Bearer sk-of-up" in upstream.transport.out
+            upstream.transport.out = bytearray() if isinstance(upstream.transport.out, bytearray) else b""
+            upstream.reply(reply(b'{"error":{"message":"no"}}', status="403 No") if is_bad else reply())
+            await gate.settle()
+        assert status(client) == 200
+    assert asked == 3
+    assert {keyring.pick(gate.clock.now).secret for _ in range(3)} == {"k2"}  # type: ignore[union-attr]
+
+
+@on_loop
 async def test_a_reply_of_the_other_kind_is_no_answer(tmp_path: Path) -> None:
     """A plain reply to a call for a stream, and a stream to a plain call: 502, and what it cost is on record."""
     once = Retry(attempts=1)
@@ -338,3 +379,15 @@ async def test_a_call_that_failed_is_referenced_by_nothing(tmp_path: Path) -> No
             assert exchanges() == before
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"choices":[],"usage":{"prompt_tokens":2,"completion_tokens":0}}'])
+@on_loop
+async def test_a_reply_without_an_answer_is_none(tmp_path: Path, body: bytes) -> None:
+    """A success that says nothing is broken, and its usage is noted."""
+    gate = Gate(tmp_path, snapshot(retry=Retry(attempts=1)))
+    client, upstream = await gate.asked(chat())
+    upstream.reply(reply(body))
+    await gate.settle()
+    assert (status(client), gate.record.error) == (502, "upstream_broken")
+    assert (gate.record.usage is not None) is (b"usage" in body)

@@ -90,7 +90,7 @@ def test_only_the_owner_can_read_the_files(tmp_path: Path) -> None:
     store_in(tmp_path).put(record("resp_1"))
     [file] = files_in(tmp_path)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(file.parent.stat().st_mode) == stat.S_IMODE(file.parent.parent.stat().st_mode) == 0o700
 
 
 def test_a_record_lives_thirty_days(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_interleaved_calls_come_out_whole() -> None:
     assert lines[1]["message"]["content"] == "so"
 
 
-def test_other_answers_and_pictures_are_left_out() -> None:
+def test_other_answers_are_left_out_and_pictures_named() -> None:
     """Ollama's message of an answer has no place for them."""
     deltas: list[Delta] = [
         TextDelta(text="one"),
@@ -140,7 +140,8 @@ def test_other_answers_and_pictures_are_left_out() -> None:
         Finished(finish="stop"),
     ]
     found = assemble(streamed(deltas))
-    assert (found["message"], found["done_reason"]) == ({"role": "assistant", "content": "one"}, "stop")
+    note = "[image omitted: this API has no images in answers]"
+    assert (found["message"], found["done_reason"]) == ({"role": "assistant", "content": f"one{note}"}, "stop")
 
 
 def test_a_call_too_long_is_cut_and_marked() -> None:

@@ -12,6 +12,7 @@ from gateline.model.chat import Citation, Finish, Media, Part, Reasoning, Seal, 
 from gateline.model.chatreply import Began, ChatReply, Counted, Delta, TextDelta
 from gateline.model.errors import UpstreamBroken, UpstreamError
 from gateline.model.usage import Usage
+from gateline.wire.sse import EventSplitter
 from tests.formats.openai.chats import folded, piece, read_stream, sse
 
 LIKELY = {"content": [{"token": "a", "logprob": -1, "bytes": None}]}
@@ -442,3 +443,21 @@ def test_events_that_are_alike_are_not_read_when_only_their_text_changes() -> No
     reader.feed(compact(plain("X")).replace(b"X", b"\xff"))
     assert isinstance(reader.error, UpstreamBroken)
     assert reader.feed(compact(plain("e"))) == []
+
+
+def test_a_long_event_in_pieces_is_not_copied_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An end without its blank line is short: only what may be one is looked at."""
+    copied: list[int] = []
+    rest = EventSplitter.rest
+
+    def counted(splitter: EventSplitter) -> bytes:
+        copied.append(splitter.size)
+        return rest(splitter)
+
+    monkeypatch.setattr(EventSplitter, "rest", counted)
+    reader = ChatReader()
+    reader.feed(b'data: {"x":"')
+    for _ in range(10_000):
+        reader.feed(b"]]]]")
+    assert sum(copied) < 1_000
+    assert reader.error is None

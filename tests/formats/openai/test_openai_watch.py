@@ -159,7 +159,8 @@ def test_the_answer_assembled_is_the_answer_sent(pieces: list[tuple[str, int]], 
     for text, index in pieces:
         sent[index] = sent.get(index, "") + text
         stream += event(chunk({"content": text}, usage=None, index=index))
-    stream += event(chunk(usage=USAGE)) + DONE
+    stream += event(chunk({"content": ""}, "stop")) + event(chunk(usage=USAGE)) + DONE
+    sent.setdefault(0, "")
     relayed, codec = run(stream, cuts, include_usage=False)
     assembled: dict[int, str] = {}
     for data in datas(relayed):
@@ -328,9 +329,21 @@ def test_sloppy_terminators_count(tail: bytes) -> None:
 def test_nothing_passes_after_done() -> None:
     """What an upstream sends behind `[DONE]` is nobody's answer."""
     codec = StreamCodec(include_usage=True)
-    assert codec.feed(DONE + event(chunk({"content": "a"}))) == b""
+    end = event(chunk({}, "stop"))
+    assert codec.feed(end + DONE + event(chunk({"content": "a"}))) == end
     assert codec.feed(event(chunk({"content": "a"}))) == b""
     assert (codec.done, codec.visible) == (True, False)
+
+
+@pytest.mark.parametrize("ahead", [b"", b": ping\n\n", event(chunk({"role": "assistant"})), event(chunk(usage=USAGE))])
+@pytest.mark.parametrize("done", [DONE, DONE[:-2]])
+def test_an_end_without_an_answer_is_none(ahead: bytes, done: bytes) -> None:
+    """Neither content nor a finish reason came: another target may still answer."""
+    codec = StreamCodec(include_usage=True)
+    codec.feed(ahead + done)
+    codec.end()
+    assert isinstance(codec.error, UpstreamBroken)
+    assert (codec.done, codec.last) == (False, b"")
 
 
 def test_untyped_chunks_still_count() -> None:

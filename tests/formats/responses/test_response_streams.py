@@ -28,6 +28,7 @@ from gateline.model.chatreply import (
     ToolDelta,
 )
 from gateline.model.errors import RateLimited, UpstreamBroken
+from gateline.model.usage import Usage
 from tests.formats.responses.shapes import PARTS, USAGE, deltas_of, events_of, reply_of
 
 CHAT = Chat(model="asked-for", turns=[])
@@ -313,6 +314,16 @@ def test_an_error_event_is_an_error_in_either_shape(error: dict[str, object]) ->
     assert reader.error.reason == "quota"
     assert "Pay" in str(reader.error)
     assert "top-secret-1" not in str(reader.error)
+
+
+@pytest.mark.parametrize("kind", ["response.failed", "response.cancelled"])
+def test_what_a_failed_response_cost_is_told(kind: str) -> None:
+    """Its tokens are billed: they come ahead of the error."""
+    usage = {"input_tokens": 5, "output_tokens": 7, "total_tokens": 12}
+    failed = {"id": "resp_1", "status": "failed", "usage": usage, "error": {"code": "server_error", "message": "Oops"}}
+    deltas, reader = read(CREATED + event(kind, response=failed))
+    assert deltas[-1] == Counted(usage=Usage(5, 7))
+    assert reader.error is not None
 
 
 def test_a_failed_response_is_an_error() -> None:
