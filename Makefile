@@ -7,7 +7,7 @@ BIN := .venv/bin
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check contract bench fuzz docs clean
+.PHONY: help demo serve test check contract frameworks bench fuzz docs clean
 
 help:  ## these lines
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 8
@@ -30,6 +30,16 @@ check: .venv/.dev  ## ruff, mypy --strict, import-linter
 contract: .venv/.dev  ## every client's format against every vendor's, and the table of it in README.md
 	@$(BIN)/pytest tests/contract --write-table $(ARGS)
 
+frameworks: .venv/.dev .venv-frameworks/.made  ## LangChain, LlamaIndex, pydantic-ai and OpenAI's Node library against every vendor's format
+	@$(BIN)/python -m tests.frameworks.run
+
+.venv-frameworks/.made: tests/frameworks/requirements.txt tests/frameworks/node/package.json
+	@$(PYTHON) -m venv .venv-frameworks
+	@.venv-frameworks/bin/pip install -q -r tests/frameworks/requirements.txt
+	@command -v npm >/dev/null && npm install --silent --no-audit --no-fund --prefix tests/frameworks/node || \
+		echo "make: no npm here, OpenAI's Node library is left out" >&2
+	@touch $@
+
 bench: .venv/.dev  ## the figures of the README, against nginx and peers; ARGS="--quick ..."
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
@@ -45,7 +55,7 @@ docs: .venv/.dev  ## write docs/reference anew from the code
 	@$(BIN)/python docs/generate.py
 
 clean:  ## forget .venv and caches (weights in the user's cache and data directories stay)
-	rm -rf .venv .venv-bench build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
+	rm -rf .venv .venv-bench .venv-frameworks tests/frameworks/node/node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
 
 .venv/.demo: EXTRAS := local,demo
 .venv/.dev: EXTRAS := local,dev

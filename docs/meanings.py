@@ -165,8 +165,8 @@ RECORD = {
     "overhead": "time the gateway itself took: all but waiting for upstreams, connects and the client's body",
     "attempts": "one entry a try: target, status, error, started, duration, usage, usage_source, cost",
     "usage": "tokens: input, output, and parts of them: cached, cache_write, cache_write_1h, input_audio, input_image, "
-    "cached_audio; reasoning, output_audio, output_image; of the last attempt, the one that answered, if any did (those "
-    "of attempts before it are theirs); nothing when unknown",
+    "cached_audio; reasoning, output_audio, output_image; of the last attempt, the one that answered, if any did "
+    "(those of attempts before it are theirs); nothing when unknown",
     "usage_source": "`provider`, `estimated` or `none`",
     "cost": "nano-dollars, of all attempts together: what vendors bill; nothing when no attempt's price and usage are "
     "known, never 0",

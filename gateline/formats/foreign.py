@@ -17,7 +17,7 @@ _MARKED = re.compile(rb"gateline\.(?:[a-z]+\.)?(?:anthropic|gemini|openai)\.")
 _HIDDEN = b'"redactedContent"'  # of Converse: marks in it stand behind other text, in base64
 _SHOWN = b'"reasoningText"'
 _ENCODED = b"Z2F0ZWxpbmUu"  # the mark in base64, where a format keeps seals as bytes
-_UNSIGNED = (b'"signature":""', b'"signature": ""')  # of thoughts that had no seal, as clients write them
+_UNSIGNED = re.compile(rb'"signature": ?""')  # of thoughts that had no seal, as clients write them
 _OUTLINE = b'"gateline.['  # Ollama's, in JSON inside of a string
 # The same wherever it begins among the bytes: only what no byte beside it changes.
 _ENCODED_WITHIN = (_ENCODED, b"dhdGVsaW5lL", b"nYXRlbGluZS")
@@ -47,7 +47,7 @@ def holds_foreign(operation: Operation, body: Body, dialect: Dialect) -> bool:
             return True
     if operation == "converse":
         return _holds(body, _HIDDEN) or (_holds(body, _SHOWN) and _lacks_signature(body))
-    return operation in _SIGNED and any(_holds(body, unsigned) for unsigned in _UNSIGNED)
+    return operation in _SIGNED and _UNSIGNED.search(body) is not None
 
 
 def _lacks_signature(body: Body) -> bool:

@@ -28,9 +28,7 @@ def passage(exchange: Exchange) -> Ways:
     name, _, rest = exchange.facts.asked.rest.partition("/")
     target = exchange.router.open.get(name)
     if target is None:
-        raise NotFound(
-            f"No provider {name[:64]!r} is open to passthrough (`passthrough: true` in its configuration)."
-        )
+        raise NotFound(f"No provider {name[:64]!r} is open to passthrough (`passthrough: true` in its configuration).")
     if key.models is not None:
         raise Forbidden("This key may use some models only, and passthrough knows no models.", code="key_is_limited")
     if leads_up(rest):

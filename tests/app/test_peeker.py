@@ -93,7 +93,8 @@ def told(question: ToPeeker, body: bytes, patience: float = 60.0) -> FromPeeker:
     """What a worker would hear of it."""
     data, _ = answer(question, spooled(body).pages, Complaints("peeker", 0), patience)
     assert len(data) <= MESSAGE
-    return msgspec.msgpack.decode(data, type=FromPeeker)
+    found: FromPeeker = msgspec.msgpack.decode(data, type=FromPeeker)
+    return found
 
 
 def translation_of(body: bytes) -> Translate:
@@ -103,14 +104,12 @@ def translation_of(body: bytes) -> Translate:
 def test_every_answer_fits_a_datagram() -> None:
     """Whatever of a body an answer repeats is cut, or the body is refused: the worker hears at once, not in vain."""
     long = "x" * 100_000
-    for fields in ({"model": long}, {"model": "m", "user": long}, {"model": "m", "stream": long}):
+    asked: list[dict[str, object]] = [{"model": long}, {"model": "m", "user": long}, {"model": "m", "stream": long}]
+    for fields in asked:
         body = json.dumps({"messages": [], **fields}).encode()
         assert isinstance(told(Peek(7, "chat.completions", len(body)), body), Peeked | Unreadable)
-    for fields in (
-        {"messages": [{"role": long, "content": "a"}]},
-        {"messages": [{"role": "user", "content": "a", long: 1}]},
-    ):
-        body = json.dumps({"model": "m", **fields}).encode()
+    for message in ({"role": long, "content": "a"}, {"role": "user", "content": "a", long: 1}):
+        body = json.dumps({"model": "m", "messages": [message]}).encode()
         assert isinstance(told(translation_of(body), body), Translated | Unreadable)
 
 

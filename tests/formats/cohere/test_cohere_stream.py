@@ -288,7 +288,7 @@ def test_what_is_billed_is_what_was_consumed(usage: object, counted: Usage | Non
 @pytest.mark.parametrize(
     ("body", "kind", "words"),
     [
-        (b"[]", UpstreamBroken, "not its"),
+        (b"[]", UpstreamBroken, "no JSON"),
         (b'{"id":"x","message":"no SECRETSECRET room"}', UpstreamError, "room"),
         (b'{"message":{"content":[]},"finish_reason":"ERROR"}', UpstreamError, "failed"),
     ],
