@@ -204,7 +204,7 @@ async def test_only_questions_are_asked_twice(tmp_path: Path, request_of: Callab
 @pytest.mark.parametrize("is_reused", [False, True])
 @on_loop
 async def test_a_deed_whose_connection_ended_is_not_done_again(tmp_path: Path, is_reused: bool) -> None:
-    """Once it was sent nobody knows, also where the connection may have been closed before; a question is asked again."""
+    """Once it was sent nobody knows, even where the connection may have been closed before; questions are repeated."""
     gate = Gate(tmp_path, opened())
     if is_reused:
         _, upstream = await gate.asked(get("/passthrough/up/x"))
