@@ -152,10 +152,10 @@ def test_the_official_client_brings_signatures_back() -> None:
             chat = api.chats.create(model="gemini-3-pro@tools=2", config=config)
             first = await chat.send_message("hi")
             assert first.function_calls is not None
-            results = [
+            results: Any = [
                 types.Part.from_function_response(name=c.name or "", response={"r": 1}) for c in first.function_calls
             ]
-            second = await chat.send_message(results)  # type: ignore[arg-type]
+            second = await chat.send_message(results)
             assert second.text
             assert (await chat.send_message("and now?")).function_calls
 
