@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +86,17 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             yield House(gate, upstream, folder)
 
 
+_FRAMEWORKS = ("langchain_anthropic", "langchain_openai", "llama_index", "pydantic_ai")
+
+
 @pytest.mark.parametrize("block", _PYTHON, ids=lambda block: re.findall(r"(?:import|from) (\w+)", block)[0])
 def test_each_client_gets_an_answer(house: House, block: str) -> None:
     """Base URL and key are all that is Gateline's in a block; each has the model answer, and prints what it said."""
     assert "127.0.0.1:8080" in block
     assert "sk-gl-..." in block
+    missing = [name for name in _FRAMEWORKS if name in block and find_spec(name) is None]
+    if missing:
+        pytest.skip(f"{missing[0]} cannot be installed beside the newest SDKs: `make frameworks` calls it")
     assert house.run(house.here(block))
 
 
