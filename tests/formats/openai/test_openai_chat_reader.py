@@ -3,19 +3,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import msgspec
 import pytest
 
 from gateline.formats.openai.chat_reader import ChatReader
 from gateline.formats.openai.reply import read_reply
 from gateline.model.chat import Citation, Finish, Media, Part, Reasoning, Seal, Text, ToolUse
-from gateline.model.chatreply import Began, ChatReply, Counted, Delta, TextDelta
+from gateline.model.chatreply import ChatReply, Counted
 from gateline.model.errors import UpstreamBroken, UpstreamError
 from gateline.model.usage import Usage
-from gateline.wire.sse import EventSplitter
 from tests.formats.openai.chats import folded, piece, read_stream, sse
 
-LIKELY = {"content": [{"token": "a", "logprob": -1, "bytes": None}]}
 WEATHER = '{"city": "Zürich"}'
 CLAUDE = {"type": "reasoning.text", "format": "anthropic-claude-v1", "index": 0}
 OPENAI = {"format": "openai-responses-v1", "index": 0}
@@ -398,66 +395,3 @@ def test_an_error_that_calls_itself_a_success() -> None:
             read_reply(body, "zq7-key")
         assert "no " in str(caught.value)
         assert "zq7" not in str(caught.value)
-
-
-def plain(text: str, **more: Any) -> dict[str, Any]:
-    return piece({"content": text}, **more)
-
-
-def compact(*events: dict[str, Any]) -> bytes:
-    """As most vendors write them, without a terminator."""
-    return b"".join(b"data: " + msgspec.json.encode(event) + b"\n\n" for event in events)
-
-
-@pytest.mark.parametrize(
-    "events",
-    [
-        [plain("a"), plain("b"), plain("c"), plain('d"\n'), plain("é"), plain(""), plain("e"), plain("f")],
-        [plain("a", usage=None), plain("b", usage=None), plain("c", usage=None), piece({}, "stop")],
-        [{"x": {"content": "a"}, **plain("a")}, {"x": {"content": "b"}, **plain("a")}] * 2,
-        [{"x": {"content": "a"}, **plain("a")}] * 3 + [{"x": {"content": "b"}, **plain("a")}],
-        [plain("a"), plain("b"), piece({"reasoning_content": "hm"}), plain("c"), plain("d"), plain("e")],
-        [plain("a", choices=[{"delta": {"content": "a"}, "logprobs": LIKELY}])] * 4,
-        [plain("a"), plain("b"), {**plain("c"), "usage": {"prompt_tokens": 1, "completion_tokens": 2}}, plain("d")],
-        [plain(text, choices=[{"index": 1, "delta": {"content": text}}]) for text in "abcd"],
-    ],
-)
-def test_events_that_are_alike_are_read_as_if_each_were_the_first(events: list[dict[str, Any]]) -> None:
-    """Whatever came before an event, and in one piece with it, it tells what it says."""
-    alone: list[Delta] = []
-    for event in events:
-        alone += [delta for delta in ChatReader().feed(compact(event)) if not isinstance(delta, Began)]
-    apart, together = ChatReader(), ChatReader()
-    told = [delta for event in events for delta in apart.feed(compact(event))]
-    assert told[1:] == alone
-    assert together.feed(compact(*events)) == told
-
-
-def test_events_that_are_alike_are_not_read_when_only_their_text_changes() -> None:
-    """Three alike, and the next is known by its bytes: bytes that are no UTF-8 are an error there too."""
-    reader = ChatReader()
-    for text in ("a", "b", "c"):
-        reader.feed(compact(plain(text)))
-    assert reader._usual is not None
-    assert reader.feed(compact(plain("d"))) == [TextDelta(text="d")]
-    reader.feed(compact(plain("X")).replace(b"X", b"\xff"))
-    assert isinstance(reader.error, UpstreamBroken)
-    assert reader.feed(compact(plain("e"))) == []
-
-
-def test_a_long_event_in_pieces_is_not_copied_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An end without its blank line is short: only what may be one is looked at."""
-    copied: list[int] = []
-    rest = EventSplitter.rest
-
-    def counted(splitter: EventSplitter) -> bytes:
-        copied.append(splitter.size)
-        return rest(splitter)
-
-    monkeypatch.setattr(EventSplitter, "rest", counted)
-    reader = ChatReader()
-    reader.feed(b'data: {"x":"')
-    for _ in range(10_000):
-        reader.feed(b"]]]]")
-    assert sum(copied) < 1_000
-    assert reader.error is None
