@@ -46,13 +46,8 @@ class EventSplitter:
                     return [event + b"\n\n" for event in events]
         return self._collect(data)
 
-    @property
-    def size(self) -> int:
-        """Bytes that have come of an event that is not whole yet."""
-        return len(self._pending)
-
     def rest(self) -> bytes:
-        """These bytes."""
+        """The bytes that have come of an event that is not whole yet."""
         return bytes(self._pending)
 
     def _collect(self, data: bytes) -> list[bytes]:

@@ -30,8 +30,6 @@ _HALF_PAIR = re.compile(
 )
 _UNKNOWN = rb"\ufffd"
 _MOST_EVENT = 16 * 1024 * 1024  # a picture comes in one event
-_DONE = re.compile(rb"\s*data: ?\[DONE\]\s*")
-_MOST_OF_DONE = 64  # bytes of such a line: a longer rest is not copied to look at it
 _LESSONS = 16  # events of as many stencils, and no more is learned from: such a stream has none that lasts
 _PROBE = b"\xe2\x81\x82 probe"  # a text that stands in place of another
 
@@ -96,18 +94,22 @@ class ChatReader:
                 self._event(event, deltas)
                 if self.done:
                     return deltas
-            # Some vendors close right behind the line, without the blank one that would end the event.
-            splitter = self._splitter
-            if b"]" in data[-4:] and splitter.size < _MOST_OF_DONE and _DONE.fullmatch(splitter.rest()) is not None:
-                self._close(deltas)
         except UpstreamError as error:
             self.error = error
         return deltas
 
     def end(self) -> list[Delta] | None:
-        if not self.done and self.error is None:
-            self.error = UpstreamBroken("the upstream's stream broke off before its end")
-        return None
+        if self.done or self.error is not None:
+            return None
+        deltas: list[Delta] = []
+        try:
+            # Some vendors close right behind the line, without the blank one that would end the event.
+            if (event_data(self._splitter.rest()) or b"").strip() != b"[DONE]":
+                raise UpstreamBroken("the upstream's stream broke off before its end")
+            self._close(deltas)
+        except UpstreamError as error:
+            self.error = error
+        return deltas
 
     def _event(self, event: bytes, deltas: list[Delta]) -> None:
         if self._usual is not None:
