@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import selectors
 import signal
@@ -20,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
+from gateline.app.channel import Channel
 from gateline.app.complaints import Complaints
 from gateline.app.crew import Crew
 from gateline.app.diskroom import make_room
@@ -54,8 +54,7 @@ class Supervisor:
         self._engines: dict[str, Child] = {}
         self._control = Child("control", self._fork_control)
         self._peeker = Child("peeker", self._spawn_peeker)
-        self._channel: socket.socket | None = None
-        self._heard = b""
+        self._channel = Channel(self._selector)
 
     def run(self) -> int:
         launch = self._launch
@@ -66,7 +65,7 @@ class Supervisor:
         files = raise_file_limit()
         self._tls = server_context(launch.tls_certificate, launch.tls_key) if launch.tls_certificate else None
         self._listener = self._listen()
-        self._crew = Crew(launch.workers, self._worker_spawner, self._data_dir, self._say, self._tell)
+        self._crew = Crew(launch.workers, self._worker_spawner, self._data_dir, self._say, self._channel.tell)
         host, port = self._listener.getsockname()[:2]
         self._greeting = Greeting(launch, host, port, str(self._data_dir.root), files)
         self._take_signals()
@@ -160,8 +159,7 @@ class Supervisor:
         os.close(self._leaving[0])
         for end in self._wakeup:
             end.close()
-        if self._channel is not None:
-            self._channel.close()
+        self._channel.abandon()
 
     def _worker_spawner(self, index: int) -> Callable[[], int]:
         def spawn() -> int:
@@ -194,13 +192,7 @@ class Supervisor:
                 sys.stderr.flush()
                 os._exit(code)
         theirs.close()
-        if self._channel is not None:
-            self._selector.unregister(self._channel)
-            self._channel.close()
-        ours.setblocking(False)
-        self._channel = ours
-        self._heard = b""
-        self._selector.register(ours, selectors.EVENT_READ, "control")
+        self._channel.open(ours)
         self._tell_engines()
         return pid
 
@@ -289,7 +281,7 @@ class Supervisor:
             # Not SIGTERM: what a whole group is told reaches workers directly as well, and twice would mean "now".
             self._crew.end(signal.SIGUSR2 if self._stopping == 1 else signal.SIGUSR1)
         elif number == signal.SIGHUP:
-            self._tell("reload")
+            self._channel.tell("reload")
 
     def _died(self, pid: int, status: int) -> None:
         if self._crew.died(pid, status):
@@ -318,31 +310,12 @@ class Supervisor:
 
     # --- the control process ---
 
-    def _tell(self, event: str, **fields: object) -> None:
-        if self._channel is not None:
-            with contextlib.suppress(OSError):  # it has just died: it asks the workers itself when it is back
-                self._channel.send(json.dumps({"event": event, **fields}).encode() + b"\n")
-
     def _tell_engines(self) -> None:
         engines = {name: {"pid": child.pid, "restarts": child.restarts} for name, child in self._engines.items()}
-        self._tell("engines", engines=engines)
+        self._channel.tell("engines", engines=engines)
 
     def _hear(self) -> None:
-        assert self._channel is not None
-        try:
-            data = self._channel.recv(65_536)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._selector.unregister(self._channel)
-            self._channel.close()
-            self._channel = None
-            return
-        *lines, self._heard = (self._heard + data).split(b"\n")
-        for line in lines:
-            event = json.loads(line)
+        for event in self._channel.hear():
             if event["event"] == "first_key":
                 self._greeting.first_key(event["token"])
             elif event["event"] == "reloaded":
@@ -358,7 +331,7 @@ class Supervisor:
             child.signal(signal.SIGTERM)
         self._wait_for(helpers, _ENGINE_GRACE)
         self._control.wanted = False
-        self._tell("stop")
+        self._channel.tell("stop")
         self._wait_for([self._control], _CONTROL_GRACE)
         self._say.say("stopped", level="info")
         return 0

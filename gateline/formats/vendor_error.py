@@ -16,6 +16,7 @@ import msgspec
 from gateline.formats.redact import redact
 from gateline.formats.typed import UNREAD
 from gateline.formats.vendor_words import words_of
+from gateline.model.errors import UpstreamError
 
 _MESSAGE = 4096  # characters of an upstream's message that are kept
 _READ = 65_536  # characters of either that are looked at
@@ -92,6 +93,16 @@ def explain(found: object, status: int, *, secret: str = "") -> ErrorDetail:
     detail = ErrorDetail(status, "the upstream reported an error")
     _explain(detail, found, secret)
     return detail
+
+
+def stream_error(data: bytes, secret: str) -> UpstreamError:
+    """What an event that reports an error makes of its attempt. `data` may be no JSON."""
+    try:
+        found = msgspec.json.decode(data)
+    except UNREAD:
+        found = None
+    detail = explain(found, 502, secret=secret)
+    return UpstreamError(detail.message, code=detail.code, param=detail.param)
 
 
 def retry_after(headers: Iterable[tuple[bytes, bytes]], *, now: float | None = None) -> float | None:

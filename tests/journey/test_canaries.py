@@ -78,6 +78,35 @@ def parrot() -> Iterator[str]:
 WAYS = ("s400", "s401", "s403", "s404", "s429", "s500", "text", "html", "whole", "early", "late")
 
 
+def asked(gate: Gate, wrong: str) -> list[Answer]:
+    """What calls that work and calls that fail are answered, each with all the marks that it can carry."""
+    lines = (f"{HEADER}: {VALUE}", f"Cookie: {VALUE}")
+    said_by_all = {"user": USER, "messages": [{"role": "user", "content": PROMPT}]}
+    private: dict[str, Any] = {JSON_KEY: PROMPT, "metadata": {JSON_KEY: PROMPT}, **said_by_all}
+    answers = [
+        ask(gate.port, chat(token, *lines, model=model, stream=stream, **private))
+        for model in ("plain", "gone", MODEL, *WAYS)
+        for stream in (False, True)
+        for token in (gate.token, wrong)
+    ]
+    answers += [
+        ask(gate.port, chat(gate.token, *lines, stream=True, **{**private, "metadata": {"fake": fault}}))
+        for fault in ("reset", "cut,after=4", "bad_json", "garbage", "status=401")
+    ]
+    answers += [
+        ask(gate.port, request("GET", f"/v1/models?api_key={QUERY}", gate.token, None, *lines)),
+        ask(gate.port, request("GET", f"/v1/models/plain?api_key={QUERY}", wrong, None, *lines)),
+        ask(gate.port, chat(gate.token, f"x-api-key: {wrong}", **private)),
+        ask(gate.port, chat(gate.token, **private)[:-1] + b"!"),
+        ask(gate.port, request("POST", "/v1/chat/completions", gate.token, PROMPT.encode())),
+        ask(gate.port, chat(gate.token, **{**private, "stream": PROMPT})),
+        ask(gate.port, chat(gate.token, filler=PROMPT * 10_000)),
+        ask(gate.port, request("GET", "/livez", gate.token, None, f"{HEADER} : {VALUE}")),
+        ask(gate.port, chat(gate.token, *[f"{HEADER}-{number}: {VALUE}" for number in range(120)])),
+    ]
+    return answers
+
+
 def test_marked_words_are_found_only_where_they_belong(parrot: str, upstream: Upstream, tmp_path: Path) -> None:
     kind = {"kind": "openai-compatible", "api_key": PROVIDER_KEY}
     providers = {way: {**kind, "base_url": f"{parrot}/{way}"} for way in WAYS}
@@ -92,34 +121,10 @@ def test_marked_words_are_found_only_where_they_belong(parrot: str, upstream: Up
         logging={"access": str(tmp_path / "access.log"), "level": "debug"},
         server={"body_bytes": "64KiB"},
     )
-    answers: list[Answer] = []
     with Gate(tmp_path / "gate", config, workers=2) as gate:
         gate.settle()
         wrong = gate.token[:-1] + "!"
-        lines = (f"{HEADER}: {VALUE}", f"Cookie: {VALUE}")
-        said_by_all = {"user": USER, "messages": [{"role": "user", "content": PROMPT}]}
-        private: dict[str, Any] = {JSON_KEY: PROMPT, "metadata": {JSON_KEY: PROMPT}, **said_by_all}
-        answers += [
-            ask(gate.port, chat(token, *lines, model=model, stream=stream, **private))
-            for model in ("plain", "gone", MODEL, *WAYS)
-            for stream in (False, True)
-            for token in (gate.token, wrong)
-        ]
-        answers += [
-            ask(gate.port, chat(gate.token, *lines, stream=True, **{**private, "metadata": {"fake": fault}}))
-            for fault in ("reset", "cut,after=4", "bad_json", "garbage", "status=401")
-        ]
-        answers += [
-            ask(gate.port, request("GET", f"/v1/models?api_key={QUERY}", gate.token, None, *lines)),
-            ask(gate.port, request("GET", f"/v1/models/plain?api_key={QUERY}", wrong, None, *lines)),
-            ask(gate.port, chat(gate.token, f"x-api-key: {wrong}", **private)),
-            ask(gate.port, chat(gate.token, **private)[:-1] + b"!"),
-            ask(gate.port, request("POST", "/v1/chat/completions", gate.token, PROMPT.encode())),
-            ask(gate.port, chat(gate.token, **{**private, "stream": PROMPT})),
-            ask(gate.port, chat(gate.token, filler=PROMPT * 10_000)),
-            ask(gate.port, request("GET", "/livez", gate.token, None, f"{HEADER} : {VALUE}")),
-            ask(gate.port, chat(gate.token, *[f"{HEADER}-{number}: {VALUE}" for number in range(120)])),
-        ]
+        answers = asked(gate, wrong)
         assert {answer.status for answer in answers} >= {200, 400, 401, 403, 404, 413, 429, 431, 500, 502}
         rows = gate.records()
         metrics = gate.metrics_text()

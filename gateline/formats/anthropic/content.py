@@ -7,7 +7,7 @@ import msgspec
 from gateline.formats.anthropic.block import ABSENT, Block, read_cache, read_input
 from gateline.formats.anthropic.citation import read_citations
 from gateline.formats.anthropic.media import read_media
-from gateline.formats.claude.carrier import read_reasoning, seal_of_text, seal_of_tool
+from gateline.formats.claude.carrier import add_hidden, read_reasoning
 from gateline.formats.typed import UNREAD
 from gateline.model.chat import Media, Part, Role, Seal, Text, ToolResult, ToolUse
 from gateline.model.errors import BadRequest
@@ -44,7 +44,7 @@ class Content:
                 if reasoning.text or reasoning.seal is not None:
                     parts.append(reasoning)
             elif kind == "redacted_thinking":
-                waiting = _hidden(_required(block.data, f"{place}[{at}].data"), parts) or waiting
+                waiting = add_hidden(_required(block.data, f"{place}[{at}].data"), parts) or waiting
             else:
                 self._other(block, parts, "messages.content")
         return parts
@@ -113,24 +113,6 @@ class Content:
         elif kind == "search_result":
             parts += _found(block)
         self.unmapped[f"{place}.{kind}"] = None
-
-
-def _hidden(data: str, parts: list[Part]) -> Seal | None:
-    """Redacted thinking: reasoning that nobody may read, or a seal that travels in it. That of a tool use is given
-    back, since its tool use is still to come."""
-    seal = seal_of_tool(data)
-    if seal is not None:
-        return seal
-    seal = seal_of_text(data)
-    if seal is None:
-        parts.append(read_reasoning(data, "", is_hidden=True))
-        return None
-    last = parts[-1] if parts else None
-    if isinstance(last, Text) and last.seal is None:
-        last.seal = seal
-    else:
-        parts.append(Text(text="", seal=seal))
-    return None
 
 
 def _found(block: Block) -> list[Part]:

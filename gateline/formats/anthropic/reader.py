@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import msgspec
 
 from gateline.formats.anthropic.block import ABSENT, read_input
@@ -12,7 +10,7 @@ from gateline.formats.anthropic.event import Delta as EventDelta
 from gateline.formats.anthropic.event import Event, Started, data_of, event_error, read_event
 from gateline.formats.anthropic.finish import read_finish
 from gateline.formats.anthropic.usage import UsageObject, read_object
-from gateline.formats.contract import MOST_TOOLS
+from gateline.formats.streamed import StreamedReader
 from gateline.model.chat import Citation, Seal
 from gateline.model.chatreply import (
     Began,
@@ -27,7 +25,7 @@ from gateline.model.chatreply import (
     ToolBegan,
     ToolDelta,
 )
-from gateline.model.errors import UpstreamBroken, UpstreamError
+from gateline.model.errors import UpstreamBroken
 from gateline.wire.sse import EventSplitter
 
 _MOST_OPEN = 1_024  # blocks at once; the vendor has one
@@ -48,58 +46,25 @@ class _Open(msgspec.Struct):
     cited: list[Citation] = []
 
 
-class StreamReader:
+class StreamReader(StreamedReader[bytes]):
     """See `contract.Reader`."""
 
-    __slots__ = (
-        "_blocks",
-        "_finished",
-        "_kinds",
-        "_secret",
-        "_splitter",
-        "_started",
-        "_tools",
-        "_usage",
-        "done",
-        "error",
-    )
+    __slots__ = ("_blocks", "_finished", "_kinds", "_started", "_usage")
 
     def __init__(self, secret: str) -> None:
-        self._secret = secret
-        self._splitter = EventSplitter()
+        super().__init__(EventSplitter(), secret)
         self._blocks: dict[int, _Open] = {}
         self._kinds: set[str] = set()  # of blocks so far
-        self._tools = 0
         self._usage = UsageObject()
         self._started = False
         self._finished = False
-        self.done = False
-        self.error: UpstreamError | None = None
 
-    def feed(self, data: bytes) -> list[Delta]:
-        deltas: list[Delta] = []
-        if self.done or self.error is not None:
-            return deltas
-        try:
-            for event in self._splitter.feed(data):
-                self._take(data_of(event), deltas)
-                if self.done:
-                    break
-        except UpstreamError as error:
-            self.error = error
-        return deltas
-
-    def end(self) -> None:
+    def _end(self, rest: bytes, deltas: list[Delta]) -> None:
         """A vendor that closes right behind the last line, without its blank line, has ended its stream."""
-        if self.done or self.error is not None:
-            return
-        rest = data_of(self._splitter.rest())
-        with contextlib.suppress(UpstreamBroken):
-            self.done = rest is not None and self._finished and read_event(rest).type == "message_stop"
-        if not self.done:
-            self.error = UpstreamBroken("Anthropic's stream broke off before its end.")
+        self._take(rest, deltas)
 
-    def _take(self, data: bytes | None, deltas: list[Delta]) -> None:
+    def _take(self, raw: bytes, deltas: list[Delta]) -> None:
+        data = data_of(raw)
         if not data:
             return
         event = read_event(data)
@@ -163,10 +128,7 @@ class StreamReader:
         elif kind == "redacted_thinking" and block.data:
             deltas.append(ReasoningSealed(seal=Seal("anthropic", block.data), is_hidden=True))
         elif kind == "tool_use":
-            if self._tools >= MOST_TOOLS:
-                raise UpstreamBroken("the upstream called more tools than any answer does")
-            opened.tool = self._tools
-            self._tools += 1
+            opened.tool = self._next_tool()
             opened.input = read_input(block)
             deltas.append(ToolBegan(index=opened.tool, id=block.id or "", name=block.name or ""))
 
@@ -238,8 +200,8 @@ def _cite(block: _Open, citation: Citation, deltas: list[Delta]) -> None:
 
 def _close(block: _Open, deltas: list[Delta]) -> None:
     if block.kind == "tool_use":
-        if block.input and not block.has_come:
-            deltas.append(ToolDelta(index=block.tool, arguments=block.input))
+        if not block.has_come:
+            deltas.append(ToolDelta(index=block.tool, arguments=block.input or "{}"))
     elif block.has_come:
         for citation in block.cited:
             citation.start, citation.end = 0, block.length

@@ -13,9 +13,9 @@ from gateline.formats.anthropic.block import ABSENT
 from gateline.formats.anthropic.error import write_stream_error
 from gateline.formats.anthropic.event import data_of, event_error
 from gateline.formats.anthropic.usage import UsageObject, read_object
+from gateline.formats.streamed import StreamedWatch
 from gateline.formats.typed import UNREAD
-from gateline.model.errors import GatewayError, UpstreamBroken, UpstreamError
-from gateline.model.usage import Usage
+from gateline.model.errors import GatewayError, UpstreamBroken
 from gateline.wire.sse import EventSplitter
 
 # The kinds of blocks of which a client sees nothing until something comes of them.
@@ -64,54 +64,26 @@ _decode_first = msgspec.json.Decoder(_FirstEvent).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 
 
-class StreamCodec:
+class StreamCodec(StreamedWatch[bytes]):
     """See `contract.Codec`. `message_stop` is what ends a stream, and kept in `last`."""
 
-    __slots__ = ("_secret", "_splitter", "_usage", "done", "error", "last", "usage", "visible")
+    __slots__ = ("_usage",)
 
     def __init__(self, secret: str = "") -> None:
-        self._secret = secret
-        self._splitter = EventSplitter()
+        super().__init__(EventSplitter(), secret)
         self._usage = UsageObject()
-        self.visible = False
-        self.done = False
-        self.last = b""
-        self.usage: Usage | None = None
-        self.error: UpstreamError | None = None
 
-    def feed(self, data: bytes) -> bytes:
-        if self.done or self.error is not None:
-            return b""
-        relayed: list[bytes] = []
-        try:
-            for event in self._splitter.feed(data):
-                if self._passes(event, data_of(event)):
-                    relayed.append(event)
-                else:
-                    break
-        except UpstreamError as error:
-            self.error = error
-        return b"".join(relayed)
-
-    def end(self) -> None:
+    def _end(self, rest: bytes) -> None:
         """An upstream that closes right behind the last line, without its blank line, has ended its stream."""
-        if self.done or self.error is not None:
-            return
-        rest = self._splitter.rest()
-        try:
-            self._passes(rest + b"\n\n", data_of(rest))
-        except UpstreamError as error:
-            self.error = error
-        if not self.done and self.error is None:
-            self.error = UpstreamBroken("the upstream's stream broke off before its end")
+        self._pass(rest + b"\n\n")
 
     def fail(self, error: GatewayError, request_id: str) -> bytes:
         return write_stream_error(error, request_id)
 
-    def _passes(self, event: bytes, data: bytes | None) -> bool:
-        """False for the event that ends the stream. Raises UpstreamError."""
+    def _pass(self, raw: bytes) -> bytes:
+        data = data_of(raw)
         if not data:
-            return True
+            return raw
         found: _Event | _FirstEvent
         try:
             found = _decode_event(data) if self.visible else _decode_first(data)
@@ -119,19 +91,18 @@ class StreamCodec:
             raise UpstreamBroken("the upstream sent an event that is not its format's") from None
         kind = found.type
         if kind == "content_block_delta" and self.visible:
-            return True
+            return raw
         if kind == "error" or (not kind and found.error is not ABSENT):
             raise event_error(found.error, self._secret)
         if kind == "message_stop":
-            self.done = True
-            self.last = event
-            return False
+            self.done, self.last = True, raw
+            return b""
         if isinstance(found, _FirstEvent):
             self.visible = found.has_content()
             if found.message is not None:
                 self._count(found.message.usage)
         self._count(found.usage)
-        return True
+        return raw
 
     def _count(self, raw: Raw) -> None:
         usage = read_object(raw)

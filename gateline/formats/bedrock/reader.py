@@ -12,7 +12,7 @@ from gateline.formats.bedrock.event import Delta as EventDelta
 from gateline.formats.bedrock.finish import read_finish
 from gateline.formats.bedrock.seals import read_hidden
 from gateline.formats.claude.carrier import read_reasoning
-from gateline.formats.contract import MOST_TOOLS
+from gateline.formats.streamed import StreamedReader
 from gateline.model.chatreply import (
     Began,
     Cited,
@@ -25,7 +25,7 @@ from gateline.model.chatreply import (
     ToolBegan,
     ToolDelta,
 )
-from gateline.model.errors import UpstreamBroken, UpstreamError
+from gateline.model.errors import UpstreamBroken
 from gateline.wire.eventstream import Message, MessageSplitter
 
 _MOST_OPEN = 1_024  # blocks at once; the vendor has one
@@ -44,55 +44,22 @@ class _Open(msgspec.Struct):
     cited: list[SourcedQuote] = []
 
 
-class StreamReader:
+class StreamReader(StreamedReader[Message]):
     """See `contract.Reader`. A stream ends with its usage, which follows the end of the message."""
 
-    __slots__ = (
-        "_blocks",
-        "_finished",
-        "_kinds",
-        "_secret",
-        "_splitter",
-        "_started",
-        "_tools",
-        "_used",
-        "done",
-        "error",
-    )
+    __slots__ = ("_blocks", "_finished", "_kinds", "_started", "_used")
 
     def __init__(self, secret: str) -> None:
-        self._secret = secret
-        self._splitter = MessageSplitter()
+        super().__init__(MessageSplitter(), secret)
         self._blocks: dict[int, _Open] = {}
         self._kinds: set[str] = set()  # of blocks so far
-        self._tools = 0
         self._started = False
         self._finished = False
         self._used = False
-        self.done = False
-        self.error: UpstreamError | None = None
 
-    def feed(self, data: bytes) -> list[Delta]:
-        deltas: list[Delta] = []
-        if self.done or self.error is not None:
-            return deltas
-        try:
-            for message in self._splitter.feed(data):
-                self._take(message, deltas)
-                if self.done:
-                    break
-        except UpstreamError as error:
-            self.error = error
-        return deltas
-
-    def end(self) -> None:
+    def _end(self, rest: bytes, deltas: list[Delta]) -> None:
         """A stream that ends ahead of its usage is whole once the message has ended."""
-        if self.done or self.error is not None:
-            return
-        if self._finished:
-            self.done = True
-        else:
-            self.error = UpstreamBroken("Bedrock's stream broke off before its end.")
+        self.done = self._finished
 
     def _take(self, message: Message, deltas: list[Delta]) -> None:
         if message.headers.get(":message-type") != EVENT:
@@ -137,10 +104,7 @@ class StreamReader:
             return
         block.kind = "tool"
         if use.type != "server_tool_use":
-            if self._tools >= MOST_TOOLS:
-                raise UpstreamBroken("the upstream called more tools than any answer does")
-            block.tool = self._tools
-            self._tools += 1
+            block.tool = self._next_tool()
             deltas.append(ToolBegan(index=block.tool, id=use.tool_use_id, name=use.name))
 
     def _add(self, block: _Open, delta: EventDelta, deltas: list[Delta]) -> None:
@@ -151,6 +115,7 @@ class StreamReader:
             deltas.append(TextDelta(text=delta.text, is_new=is_new))
         elif delta.tool_use is not None:
             if block.tool >= 0 and delta.tool_use.input:
+                block.length += len(delta.tool_use.input)
                 deltas.append(ToolDelta(index=block.tool, arguments=delta.tool_use.input))
         elif delta.reasoning_content is not None:
             thought = delta.reasoning_content
@@ -198,6 +163,9 @@ def _close(block: _Open, deltas: list[Delta]) -> None:
     """Seals may come in pieces, and citations come ahead of the text that rests on them."""
     if block.kind == "text":
         deltas.extend(Cited(citation=read_citation(quote, block.length)) for quote in block.cited)
+    elif block.kind == "tool":
+        if block.tool >= 0 and not block.length:
+            deltas.append(ToolDelta(index=block.tool, arguments="{}"))
     elif block.seal and block.kind == "hidden":
         hidden = read_hidden(block.seal)
         assert hidden.seal is not None

@@ -11,8 +11,8 @@ from gateline.formats.bedrock.citation import read_cited
 from gateline.formats.bedrock.configuration import Inference, OutputConfig, Tier, ToolConfig
 from gateline.formats.bedrock.extra import read_extra
 from gateline.formats.bedrock.media import read_media
-from gateline.formats.bedrock.seals import blob_text, read_hidden
-from gateline.formats.claude.carrier import read_reasoning, seal_of_text, seal_of_tool
+from gateline.formats.bedrock.seals import blob_text
+from gateline.formats.claude.carrier import add_hidden, read_reasoning
 from gateline.formats.contract import Body
 from gateline.formats.typed import read_typed
 from gateline.model.call import Call
@@ -125,17 +125,7 @@ def _parts(blocks: list[Block], place: str, chat: Chat) -> list[Part]:
         if block.cache_point is not None:
             _mark(parts, block.cache_point)
         elif hidden is not None:
-            text = blob_text(hidden)
-            behind = seal_of_text(text)
-            if behind is None:
-                ahead = seal_of_tool(text)
-                seal = ahead or seal
-                if ahead is None:
-                    parts.append(read_hidden(hidden))
-            elif parts and isinstance(parts[-1], Text):
-                parts[-1].seal = behind
-            else:
-                parts.append(Text(text="", seal=behind))
+            seal = add_hidden(blob_text(hidden), parts) or seal
         else:
             part = _part(block, place, chat)
             if isinstance(part, ToolUse):

@@ -14,17 +14,17 @@ _BYTES = "base64:"  # begins the text of bytes that are none
 
 def hidden(seal: Seal, reasoning_id: str = "") -> str:
     """The bytes of hidden reasoning."""
-    return _blob(carrier.write_reasoning_seal(seal, reasoning_id))
+    return blob(carrier.write_reasoning_seal(seal, reasoning_id))
 
 
 def tool_carrier(seal: Seal) -> str:
     """The bytes of hidden reasoning that stands in front of a tool use."""
-    return _blob(carrier.tool_carrier(seal))
+    return blob(carrier.tool_carrier(seal))
 
 
 def text_carrier(seal: Seal) -> str:
     """The bytes of hidden reasoning that stands behind a text."""
-    return _blob(carrier.text_carrier(seal))
+    return blob(carrier.text_carrier(seal))
 
 
 def read_hidden(blob: str) -> Reasoning:
@@ -39,7 +39,8 @@ def blob_text(blob: str) -> str:
         return _BYTES + blob
 
 
-def _blob(text: str) -> str:
+def blob(text: str) -> str:
+    """The bytes of hidden reasoning whose text is what `carrier` writes."""
     if text.startswith(_BYTES):
         return text[len(_BYTES) :]
     return base64.b64encode(text.encode("utf-8", "replace")).decode()

@@ -8,80 +8,52 @@ from __future__ import annotations
 
 from gateline.formats.bedrock.error import message_error, write_stream_error
 from gateline.formats.bedrock.event import EVENT, KIND, Event, read_event
+from gateline.formats.streamed import StreamedWatch
 from gateline.model.call import Call
-from gateline.model.errors import GatewayError, UpstreamBroken, UpstreamError
-from gateline.model.usage import Usage
+from gateline.model.errors import GatewayError
 from gateline.wire.eventstream import Message, MessageSplitter
 
 
-class StreamCodec:
+class StreamCodec(StreamedWatch[Message]):
     """See `contract.Codec`. A stream ends with `metadata`, which has the usage and follows `messageStop`: both are kept
     in `last`. One that ends between them is whole, its usage unknown."""
 
-    __slots__ = ("_held", "_secret", "_splitter", "_used", "done", "error", "last", "usage", "visible")
+    __slots__ = ("_held", "_used")
 
     def __init__(self, call: Call, secret: str = "") -> None:
-        self._secret = secret
-        self._splitter = MessageSplitter()
+        super().__init__(MessageSplitter(), secret)
         self._held = b""  # `messageStop`
         self._used = False
-        self.visible = False
-        self.done = False
-        self.last = b""
-        self.usage: Usage | None = None
-        self.error: UpstreamError | None = None
 
-    def feed(self, data: bytes) -> bytes:
-        if self.done or self.error is not None:
-            return b""
-        relayed: list[bytes] = []
-        try:
-            for message in self._splitter.feed(data):
-                if self._passes(message):
-                    relayed.append(message.raw)
-                if self.done:
-                    break
-        except UpstreamError as error:
-            self.error = error
-        return b"".join(relayed)
-
-    def end(self) -> None:
-        if self.done or self.error is not None:
-            return
-        if self._held and self._splitter.is_between:
-            self.done, self.last = True, self._held
-        else:
-            self.error = UpstreamBroken("the upstream's stream broke off before its end")
+    def _end(self, rest: bytes) -> None:
+        self.done, self.last = bool(self._held) and not rest, self._held
 
     def fail(self, error: GatewayError, request_id: str) -> bytes:
         return write_stream_error(error, request_id)
 
-    def _passes(self, message: Message) -> bool:
-        """False for what is kept for the end. Raises UpstreamError."""
+    def _pass(self, message: Message) -> bytes:
         headers = message.headers
         if headers.get(":message-type") != EVENT:
             raise message_error(message, self._secret)
         kind = headers.get(KIND)
-        if kind in {"contentBlockDelta", "contentBlockStart"}:
-            event = read_event(message.payload)  # each: a malformed one must not pass for a part of the answer
-            if not self.visible:
-                self.visible = _is_visible(event)
-        elif kind == "messageStop":
-            self._held += message.raw
+        if kind == "messageStop":
+            self._held = self._held or message.raw
         elif kind == "metadata":
             usage = read_event(message.payload).usage
             self.usage = None if usage is None else usage.counts()
             self._used = True
             if not self._held:
-                return True  # it came ahead of the message's end
+                return message.raw  # it came ahead of the message's end
             self._held += message.raw
         else:
-            return True
-        if not self._held:
-            return True
+            if kind in {"contentBlockDelta", "contentBlockStart"}:
+                event = read_event(message.payload)  # each: a malformed one must not pass for a part of the answer
+                if not self.visible:
+                    self.visible = _is_visible(event)
+            return message.raw
         if self._used:
             self.done, self.last = True, self._held
-        return False
+        return b""
 
 
 def _is_visible(event: Event) -> bool:

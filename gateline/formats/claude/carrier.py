@@ -8,7 +8,7 @@ behind the text, so that a client which sends blocks back as they came sends it 
 from __future__ import annotations
 
 from gateline.formats.seal import read_seal, write_seal
-from gateline.model.chat import Reasoning, Seal
+from gateline.model.chat import Part, Reasoning, Seal, Text
 
 _BEFORE = "before:gateline."  # the seal of the tool use that follows
 _BEHIND = "behind:gateline."  # the seal of the text that precedes
@@ -50,3 +50,21 @@ def seal_of_tool(data: str) -> Seal | None:
 def seal_of_text(data: str) -> Seal | None:
     """What `text_carrier` wrote; None for any other data."""
     return read_seal(data[len("behind:") :], "anthropic") if data.startswith(_BEHIND) else None
+
+
+def add_hidden(data: str, parts: list[Part]) -> Seal | None:
+    """Adds what hidden thinking holds: reasoning that nobody may read, or the seal of the text before it. The seal of a
+    tool use is given back, since that is still to come."""
+    seal = seal_of_tool(data)
+    if seal is not None:
+        return seal
+    seal = seal_of_text(data)
+    if seal is None:
+        parts.append(read_reasoning(data, "", is_hidden=True))
+        return None
+    last = parts[-1] if parts else None
+    if isinstance(last, Text) and last.seal is None:
+        last.seal = seal
+    else:
+        parts.append(Text(text="", seal=seal))
+    return None

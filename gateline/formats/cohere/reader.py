@@ -9,7 +9,7 @@ from gateline.formats.cohere.event import Delta as EventDelta
 from gateline.formats.cohere.finish import read_finish
 from gateline.formats.cohere.logprobs import read_logprobs
 from gateline.formats.cohere.message import Function, QuotedCitation, ToolCall, read_signature
-from gateline.formats.contract import MOST_TOOLS
+from gateline.formats.streamed import StreamedReader
 from gateline.model.chat import Tokens
 from gateline.model.chatreply import (
     Began,
@@ -22,61 +22,32 @@ from gateline.model.chatreply import (
     ToolBegan,
     ToolDelta,
 )
-from gateline.model.errors import UpstreamBroken, UpstreamError
+from gateline.model.errors import UpstreamBroken
 from gateline.wire.sse import EventSplitter, event_data
 
 
-class StreamReader:
+class StreamReader(StreamedReader[bytes]):
     """See `contract.Reader`. A stream ends with `[DONE]` behind the message's end, or with the bytes: some who host
     Cohere's models leave that out."""
 
-    __slots__ = (
-        "_calls",
-        "_ended",
-        "_finished",
-        "_kinds",
-        "_part",
-        "_secret",
-        "_splitter",
-        "_started",
-        "_tools",
-        "done",
-        "error",
-    )
+    __slots__ = ("_calls", "_ended", "_kinds", "_part", "_started")
 
     def __init__(self, secret: str) -> None:
-        self._secret = secret
-        self._splitter = EventSplitter()
+        super().__init__(EventSplitter(), secret)
         self._part: tuple[str, int] = ("", 0)  # kind and index of the part that is open
         self._kinds: set[str] = set()  # of parts so far
         self._calls: dict[int, int] = {}  # the vendor's index of a tool use, and ours
-        self._tools = 0
         self._started = False
         self._ended = False
-        self.done = False
-        self.error: UpstreamError | None = None
 
-    def feed(self, data: bytes) -> list[Delta]:
-        deltas: list[Delta] = []
-        if self.done or self.error is not None:
-            return deltas
-        try:
-            for event in self._splitter.feed(data):
-                self._take(event_data(event), deltas)
-                if self.done:
-                    break
-        except UpstreamError as error:
-            self.error = error
-        return deltas
-
-    def end(self) -> None:
-        if self.done or self.error is not None:
-            return
+    def _end(self, rest: bytes, deltas: list[Delta]) -> None:
+        """A vendor that closes right behind the last line, without its blank line, has ended its stream."""
+        if not self._ended:
+            self._take(rest, deltas)
         self.done = self._ended
-        if not self.done:
-            self.error = UpstreamBroken("Cohere's stream broke off before its end.")
 
-    def _take(self, data: bytes | None, deltas: list[Delta]) -> None:
+    def _take(self, raw: bytes, deltas: list[Delta]) -> None:
+        data = event_data(raw)
         if not data:
             return
         if data.strip() == DONE:
@@ -87,7 +58,7 @@ class StreamReader:
         event = read_event(data)
         kind, delta = event.type, event.delta
         if kind == "message-end":
-            self._end(delta or EventDelta(), deltas)
+            self._finish(delta or EventDelta(), deltas)
         elif not kind and event.message is not None:
             raise event_error({"message": event.message}, self._secret)
         elif kind:
@@ -133,16 +104,14 @@ class StreamReader:
         function = called.function or Function()
         index = event.index or 0
         if event.type == "tool-call-start":
-            if self._tools >= MOST_TOOLS:
-                raise UpstreamBroken("the upstream called more tools than any answer does")
-            self._calls[index] = self._tools
-            self._tools += 1
+            self._calls[index] = self._next_tool()
             deltas.append(ToolBegan(index=self._calls[index], id=called.id, name=function.name or ""))
         arguments = function.arguments
-        if arguments and index in self._calls and arguments != "null":
+        if arguments and index in self._calls:
+            arguments = "{}" if arguments == "null" else arguments
             deltas.append(ToolDelta(index=self._calls[index], arguments=arguments))
 
-    def _end(self, delta: EventDelta, deltas: list[Delta]) -> None:
+    def _finish(self, delta: EventDelta, deltas: list[Delta]) -> None:
         if delta.error:
             raise event_error(delta.error, self._secret)
         finish = read_finish(delta.finish_reason or "")

@@ -17,6 +17,7 @@ from gateline.formats.gemini.content import ABSENT
 from gateline.formats.gemini.events import Events, data_of
 from gateline.formats.gemini.usage import UsageMetadata
 from gateline.formats.moment import unix_seconds
+from gateline.formats.streamed import StreamedReader
 from gateline.formats.typed import UNREAD
 from gateline.formats.vendor_error import explain
 from gateline.model.chatreply import Began, Counted, Delta, Finished
@@ -28,59 +29,42 @@ _decode = msgspec.json.Decoder(Reply).decode
 _decode_usage = msgspec.json.Decoder(UsageMetadata).decode
 
 
-class StreamReader:
+class StreamReader(StreamedReader[bytes]):
     """See `contract.Reader`."""
 
-    __slots__ = ("_candidates", "_events", "_has_begun", "_id", "_is_blocked", "_secret", "done", "error")
+    __slots__ = ("_candidates", "_has_begun", "_id", "_is_blocked")
 
     def __init__(self, secret: str) -> None:
-        self._secret = secret
-        self._events = Events()
+        super().__init__(Events(), secret)
         self._candidates: dict[int, CandidateReader] = {}
         self._has_begun = False
         self._is_blocked = False
         self._id = ""
-        self.done = False
-        self.error: UpstreamError | None = None
 
-    def feed(self, data: bytes) -> list[Delta]:
-        deltas: list[Delta] = []
-        if self.done or self.error is not None:
-            return deltas
-        try:
-            for event in self._events.feed(data):
-                found = data_of(event)
-                if found:
-                    self._event(found, deltas)
-                    if self.error is not None:
-                        break
-        except UpstreamBroken as error:
-            self.error = error
-        return deltas
-
-    def end(self) -> None:
-        if self.done or self.error is not None:
-            return
-        rest = self._events.rest()
+    def _end(self, rest: bytes, deltas: list[Delta]) -> None:
         if rest:
             # What is no event may still be the error of a proxy, or of an upstream that gave up.
-            self.error = reported(loads(event_data(rest) or rest), self._secret)
-        if self.error is None:
-            finished = all(candidate.is_finished for candidate in self._candidates.values())
-            if rest or not finished or not (self._candidates or self._is_blocked):
-                self.error = UpstreamBroken("the upstream's stream broke off before its end")
-            else:
-                self.done = True
+            error = reported(loads(event_data(rest) or rest), self._secret)
+            if error is not None:
+                raise error
+            return
+        if not all(candidate.is_finished for candidate in self._candidates.values()):
+            return
+        deltas += [candidate.finish() for candidate in self._candidates.values()]
+        if self._is_blocked and not self._candidates:
+            deltas.append(Finished(finish="filter"))
+        self.done = self._is_blocked or bool(self._candidates)
 
-    def _event(self, data: bytes, deltas: list[Delta]) -> None:
+    def _take(self, raw: bytes, deltas: list[Delta]) -> None:
+        data = data_of(raw)
+        if not data:
+            return
         try:
             reply = _decode(data)
         except UNREAD:
-            self.error = UpstreamBroken("the upstream sent an event that is not of its format")
-            return
+            raise UpstreamBroken("the upstream sent an event that is not of its format") from None
         if reply.error is not ABSENT and bytes(reply.error) != b"null":
-            self.error = reported(loads(data), self._secret) or UpstreamError("the upstream reported an error")
-            return
+            raise reported(loads(data), self._secret) or UpstreamError("the upstream reported an error")
         if not self._has_begun:
             self._has_begun = True
             self._id = reply.response_id or ""
@@ -91,9 +75,8 @@ class StreamReader:
             if reader is None:
                 reader = self._candidates[index] = CandidateReader(index, self._id)
             reader.read(candidate, deltas)
-        if reply.prompt_feedback is not None and reply.prompt_feedback.block_reason and not self._candidates:
+        if reply.prompt_feedback is not None and reply.prompt_feedback.block_reason:
             self._is_blocked = True
-            deltas.append(Finished(finish="filter"))
         usage = usage_of(reply.usage_metadata)
         if usage is not None:
             deltas.append(Counted(usage=usage))

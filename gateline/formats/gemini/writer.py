@@ -18,8 +18,9 @@ from gateline.formats.gemini.finish import write_finish
 from gateline.formats.gemini.logprobs import LogprobsResult, write_logprobs
 from gateline.formats.gemini.media import write_media
 from gateline.formats.gemini.usage import UsageMetadata, write_usage
+from gateline.formats.held_call import HeldCall
 from gateline.formats.moment import rfc3339
-from gateline.model.chat import Chat, Citation, Finish, Seal
+from gateline.model.chat import Chat, Citation, Finish
 from gateline.model.chatreply import (
     Began,
     Cited,
@@ -37,32 +38,8 @@ from gateline.model.chatreply import (
 from gateline.model.errors import GatewayError
 from gateline.wire.jsonarray import CLOSE, write_element
 
-_HELD = (
-    4 * 1024 * 1024
-)  # characters of one call's arguments; what comes behind them is lost, and the call marked broken
 _CITATIONS = 1_000
 _encode = msgspec.json.Encoder().encode
-
-
-class _Call:
-    """A function call that is still coming."""
-
-    __slots__ = ("held", "id", "name", "pieces", "seal")
-
-    def __init__(self, delta: ToolBegan) -> None:
-        self.id = delta.id
-        self.name = delta.name
-        self.seal: Seal | None = delta.seal
-        self.pieces: list[str] = []
-        self.held = 0
-
-    def add(self, piece: str) -> None:
-        if self.held < _HELD:
-            self.pieces.append(piece)
-            self.held += len(piece)
-
-    def part(self) -> Part:
-        return call_part(self.id, self.name, "".join(self.pieces), self.seal)
 
 
 class _Choice:
@@ -71,7 +48,7 @@ class _Choice:
     __slots__ = ("calls", "citations", "finish", "passages", "reasoning_id")
 
     def __init__(self) -> None:
-        self.calls: dict[int, _Call] = {}
+        self.calls: dict[int, HeldCall] = {}
         self.citations: list[Citation] = []
         self.finish: Finish | None = None
         self.passages = Passages()
@@ -145,7 +122,7 @@ class StreamWriter:
             if (call := choice.calls.get(delta.index)) is not None:
                 call.add(delta.arguments)
         elif isinstance(delta, ToolBegan):
-            choice.calls[delta.index] = _Call(delta)
+            choice.calls[delta.index] = HeldCall(delta)
         elif isinstance(delta, Cited):
             if len(choice.citations) < _CITATIONS:
                 choice.citations.append(delta.citation)
@@ -199,18 +176,23 @@ class StreamWriter:
         """The function calls that have come, which now are whole."""
         if not choice.calls:
             return b""
-        parts = [call.part() for _, call in sorted(choice.calls.items())]
+        parts = [_call_part(call) for _, call in sorted(choice.calls.items())]
         choice.calls.clear()
         return self._event(parts, index)
 
     def _last(self, index: int, choice: _Choice) -> Answered:
-        parts = [call.part() for _, call in sorted(choice.calls.items())] or [Part(text="")]
+        parts = [_call_part(call) for _, call in sorted(choice.calls.items())] or [Part(text="")]
         return Answered(
             Answer(parts),
             write_finish(choice.finish or "stop"),
             index,
             write_citations(choice.citations, choice.passages) if choice.citations else None,
         )
+
+
+def _call_part(call: HeldCall) -> Part:
+    began = call.began
+    return call_part(began.id, began.name, call.arguments(), began.seal)
 
 
 class ArrayWriter(StreamWriter):

@@ -12,9 +12,9 @@ from msgspec import Raw
 from gateline.formats.ollama.error import raise_reported, write_stream_error
 from gateline.formats.ollama.message import ABSENT
 from gateline.formats.ollama.usage import usage_of_reply
+from gateline.formats.streamed import StreamedWatch
 from gateline.formats.typed import UNREAD
-from gateline.model.errors import GatewayError, UpstreamBroken, UpstreamError
-from gateline.model.usage import Usage
+from gateline.model.errors import GatewayError, UpstreamBroken
 from gateline.wire.ndjson import LineSplitter
 
 _EMPTY = frozenset({b"", b"null", b"[]"})
@@ -51,65 +51,33 @@ _decode_first = msgspec.json.Decoder(_FirstLine).decode
 _decode_line = msgspec.json.Decoder(_Line).decode
 
 
-class StreamCodec:
+class StreamCodec(StreamedWatch[bytes]):
     """See `contract.Codec`. The line that says `done` is what ends a stream, and kept in `last`; clients read lines, so
     it gets its end if it has none."""
 
-    __slots__ = ("_secret", "_splitter", "done", "error", "last", "usage", "visible")
+    __slots__ = ()
 
     def __init__(self, secret: str = "") -> None:
-        self._secret = secret
-        self._splitter = LineSplitter()
-        self.visible = False
-        self.done = False
-        self.last = b""
-        self.usage: Usage | None = None
-        self.error: UpstreamError | None = None
+        super().__init__(LineSplitter(), secret)
 
-    def feed(self, data: bytes) -> bytes:
-        if self.done or self.error is not None:
-            return b""
-        relayed: list[bytes] = []
-        try:
-            for line in self._splitter.feed(data):
-                if self._passes(line):
-                    relayed.append(line)
-                else:
-                    break
-        except UpstreamError as error:
-            self.error = error
-        return relayed[0] if len(relayed) == 1 else b"".join(relayed)
-
-    def end(self) -> None:
-        if self.done or self.error is not None:
-            return
-        rest = self._splitter.rest()
-        try:
-            if rest:
-                self._passes(rest + b"\n")
-        except UpstreamBroken:
-            pass  # a line that was cut
-        except UpstreamError as error:
-            self.error = error
-        if not self.done and self.error is None:
-            self.error = UpstreamBroken("the upstream's stream broke off before its end")
+    def _end(self, rest: bytes) -> None:
+        if rest:
+            self._pass(rest + b"\n")
 
     def fail(self, error: GatewayError, request_id: str) -> bytes:
         return write_stream_error(error, request_id)
 
-    def _passes(self, line: bytes) -> bool:
-        """False for the line that ends the stream. Raises UpstreamError."""
+    def _pass(self, raw: bytes) -> bytes:
         found: _Line | _FirstLine
         try:
-            found = _decode_line(line) if self.visible else _decode_first(line)
+            found = _decode_line(raw) if self.visible else _decode_first(raw)
         except UNREAD:
             raise UpstreamBroken("the upstream sent a line that is not its format's") from None
         raise_reported(found.error, self._secret)
         if isinstance(found, _FirstLine):
             self.visible = found.has_content()
         if not found.done:
-            return True
-        self.done = True
-        self.last = line
-        self.usage = usage_of_reply(line)
-        return False
+            return raw
+        self.done, self.last = True, raw
+        self.usage = usage_of_reply(raw)
+        return b""

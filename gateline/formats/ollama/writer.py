@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from gateline.formats.held_call import HeldCall
 from gateline.formats.moment import EPOCH, rfc3339
 from gateline.formats.ollama.error import write_stream_error
 from gateline.formats.ollama.logprobs import Logprob, write_logprobs
@@ -33,7 +34,6 @@ from gateline.model.chatreply import (
 from gateline.model.errors import GatewayError
 from gateline.model.usage import Usage
 
-_HELD = 4 * 1024 * 1024  # characters of one call's arguments; what comes behind them is lost, and the call is broken
 _MOST_OPEN = 1_024  # calls at once
 _encode = msgspec.json.Encoder().encode
 
@@ -47,23 +47,6 @@ class _Probed(msgspec.Struct):
     logprobs: list[Logprob]
 
 
-class _Call:
-    """A call that is still coming."""
-
-    __slots__ = ("held", "id", "name", "pieces")
-
-    def __init__(self, delta: ToolBegan) -> None:
-        self.id = delta.id
-        self.name = delta.name
-        self.pieces: list[str] = []
-        self.held = 0
-
-    def add(self, piece: str) -> None:
-        if self.held < _HELD:
-            self.pieces.append(piece)
-            self.held += len(piece)
-
-
 class ChatWriter:
     """See `contract.Writer`. Ollama has one answer: others than the first are left out."""
 
@@ -73,7 +56,7 @@ class ChatWriter:
         self._model = chat.model
         self._head = b""
         self._outline = Outline()
-        self._calls: dict[int, _Call] = {}
+        self._calls: dict[int, HeldCall] = {}
         self._written = 0  # calls so far
         self._finish: Finish = "stop"
         self._usage: Usage | None = None
@@ -111,7 +94,7 @@ class ChatWriter:
             return
         if isinstance(delta, ToolBegan):
             if len(self._calls) < _MOST_OPEN:
-                self._calls[delta.index] = _Call(delta)
+                self._calls[delta.index] = HeldCall(delta)
                 self._outline.call(delta.id, delta.seal)
             return
         if self._calls:
@@ -147,7 +130,7 @@ class ChatWriter:
         if not self._calls:
             return
         calls = [
-            write_call(self._written + at, call.id, call.name, "".join(call.pieces))
+            write_call(self._written + at, call.began.id, call.began.name, call.arguments())
             for at, (_, call) in enumerate(sorted(self._calls.items()))
         ]
         self._written += len(calls)

@@ -12,10 +12,10 @@ from msgspec import Raw
 from gateline.formats.openai.error import write_error
 from gateline.formats.openai.media_usage import MediaUsage
 from gateline.formats.openai.usage import read_usage
+from gateline.formats.streamed import StreamedWatch
 from gateline.formats.typed import UNREAD
-from gateline.formats.vendor_error import explain
-from gateline.model.errors import GatewayError, UpstreamBroken, UpstreamError
-from gateline.model.usage import Usage
+from gateline.formats.vendor_error import stream_error
+from gateline.model.errors import GatewayError, UpstreamBroken
 from gateline.wire.sse import EventSplitter, event_data, event_name, named_data, plain_data, write_event
 
 MAX_EVENT = 32 * 1024 * 1024  # bytes: a picture stands whole in one event
@@ -35,84 +35,47 @@ class _Event(msgspec.Struct):
 _decode_event = msgspec.json.Decoder(_Event).decode
 
 
-class MediaCodec:
+class MediaCodec(StreamedWatch[bytes]):
     """See `contract.Codec`. `last` is the event that ends the stream. `results`: so many of those are expected, one a
     picture; a stream that ends in good order after fewer is whole too."""
 
-    __slots__ = ("_expected", "_left", "_secret", "_splitter", "_usage", "done", "error", "last", "usage", "visible")
+    __slots__ = ("_expected", "_left", "_usage")
 
     def __init__(self, usage: MediaUsage, secret: str, results: int = 1) -> None:
+        super().__init__(EventSplitter(MAX_EVENT), secret)
         self._usage = usage
-        self._secret = secret
         self._expected = self._left = results
-        self._splitter = EventSplitter(MAX_EVENT)
-        self.visible = False
-        self.done = False
-        self.last = b""
-        self.usage: Usage | None = None
-        self.error: UpstreamError | None = None
 
-    def feed(self, data: bytes) -> bytes:
-        if self.done or self.error is not None:
-            return b""
-        try:
-            found = self._splitter.feed(data)
-        except UpstreamBroken as error:
-            self.error = error
-            return b""
-        relayed: list[bytes] = []
-        for event in found:
-            if self._passes(event):
-                relayed.append(event)
-            if self.done or self.error is not None:
-                break
-        return relayed[0] if len(relayed) == 1 else b"".join(relayed)
-
-    def end(self) -> None:
-        if self.done or self.error is not None:
-            return
-        if self._left < self._expected:
-            self.done = True
-        else:
-            self.error = UpstreamBroken("the upstream's stream broke off before its end")
+    def _end(self, rest: bytes) -> None:
+        self.done = self._left < self._expected
 
     def fail(self, error: GatewayError, request_id: str) -> bytes:
         """Named and typed as the API's own, and in the one shape that every SDK takes for an error."""
         return write_event(b'{"type":"error",' + write_error(error, request_id)[1:], b"error")
 
-    def _passes(self, event: bytes) -> bool:
-        data = plain_data(event) or named_data(event) or event_data(event)
+    def _pass(self, raw: bytes) -> bytes:
+        data = plain_data(raw) or named_data(raw) or event_data(raw)
         if data is None or not data.strip():
-            return True
+            return raw
         if data.strip() == b"[DONE]":
-            self.done = True
-            self.last = event
-            return False
+            return self._finish(raw)
         try:
             found = _decode_event(data)
         except UNREAD:
-            self.error = UpstreamBroken("the upstream sent an event that is not a JSON object")
-            return False
-        kind = found.type or event_name(event).decode("ascii", "replace")
+            raise UpstreamBroken("the upstream sent an event that is not a JSON object") from None
+        kind = found.type or event_name(raw).decode("ascii", "replace")
         if kind == "error" or (found.error is not _ABSENT and bytes(found.error) != b"null"):
-            self._fail(data)
-            return False
+            raise stream_error(data, self._secret)
         if found.usage is not _ABSENT:
             # vLLM streams transcripts as chat chunks, with a chat's usage.
             self.usage = self._usage.read(data) or read_usage(data) or self.usage
         if kind in _LAST:
             self._left -= 1
             if self._left <= 0:
-                self.done = True
-                self.last = event
-                return False
+                return self._finish(raw)
         self.visible = True
-        return True
+        return raw
 
-    def _fail(self, data: bytes) -> None:
-        try:
-            found = msgspec.json.decode(data)
-        except UNREAD:
-            found = None
-        detail = explain(found, 502, secret=self._secret)
-        self.error = UpstreamError(detail.message, code=detail.code, param=detail.param)
+    def _finish(self, raw: bytes) -> bytes:
+        self.done, self.last = True, raw
+        return b""

@@ -11,13 +11,13 @@ from typing import Annotated
 
 import msgspec
 
-from gateline.formats.contract import MOST_TOOLS
 from gateline.formats.responses import items as wire
 from gateline.formats.responses.items import Annotation, Item, Part, Token
 from gateline.formats.responses.reply import Response, failure, finish_of, tool_use
 from gateline.formats.seal import read_seal
+from gateline.formats.streamed import StreamedReader
 from gateline.formats.typed import UNREAD
-from gateline.formats.vendor_error import explain
+from gateline.formats.vendor_error import stream_error
 from gateline.model.chat import Part as ChatPart
 from gateline.model.chat import Refusal, ToolUse
 from gateline.model.chatreply import (
@@ -83,37 +83,24 @@ class _Open:
         self.is_full: bool | None = None  # of reasoning: as it is thought, not a summary
 
 
-class ResponseReader:
+class ResponseReader(StreamedReader[bytes]):
     """See `contract.Reader`."""
 
+    __slots__ = ("_began", "_has_text", "_items", "_refused", "_text_at")
+
     def __init__(self, secret: str) -> None:
-        self._secret = secret
-        self._splitter = EventSplitter(MAX_EVENT)
+        super().__init__(EventSplitter(MAX_EVENT), secret)
         self._items: dict[int, _Open] = {}
-        self._tools = 0
         self._has_text = False
         self._refused = False
         self._began = False
         self._text_at = (-1, -1)
-        self.done = False
-        self.error: UpstreamError | None = None
 
-    def feed(self, data: bytes) -> list[Delta]:
-        deltas: list[Delta] = []
-        try:
-            for event in self._splitter.feed(data):
-                if self.done or self.error is not None:
-                    break
-                self._event(event, deltas)
-        except UpstreamBroken as error:
-            self.error = error
-        return deltas
+    def _end(self, rest: bytes, deltas: list[Delta]) -> None:
+        """A vendor that closes right behind the last line, without its blank line, has ended its stream."""
+        self._take(rest, deltas)
 
-    def end(self) -> None:
-        if not self.done and self.error is None:
-            self.error = UpstreamBroken("the upstream's stream broke off before its end")
-
-    def _event(self, raw: bytes, deltas: list[Delta]) -> None:
+    def _take(self, raw: bytes, deltas: list[Delta]) -> None:
         data = named_data(raw) or event_data(raw)
         if data is None or not data.strip() or data.strip() == b"[DONE]":
             return
@@ -128,7 +115,7 @@ class ResponseReader:
         elif kind == "response.function_call_arguments.delta":
             self._arguments(event.output_index, event.delta, deltas)
         elif kind == "error":
-            self._fail(data)
+            raise stream_error(data, self._secret)
         else:
             self._other(kind, event, deltas)
 
@@ -139,17 +126,9 @@ class ResponseReader:
         except UNREAD:
             raise UpstreamBroken("the upstream sent an event that is not a JSON object") from None
         if kind == "error":
-            self._fail(data)
-        elif kind in _KNOWN:
+            raise stream_error(data, self._secret)
+        if kind in _KNOWN:
             raise UpstreamBroken(f"the upstream sent an event {kind} that is not its format's")
-
-    def _fail(self, data: bytes) -> None:
-        try:
-            found = msgspec.json.decode(data)
-        except UNREAD:
-            found = None
-        detail = explain(found, 502, secret=self._secret)
-        self.error = UpstreamError(detail.message, code=detail.code, param=detail.param)
 
     def _other(self, kind: str, event: _Event, deltas: list[Delta]) -> None:
         if kind in {"response.reasoning_summary_text.delta", "response.reasoning_text.delta"}:
@@ -200,7 +179,7 @@ class ResponseReader:
             self.done = True
         elif kind == "response.failed" or kind == "response.cancelled":  # noqa: PLR1714
             self._count(response, deltas)  # it is billed all the same
-            self.error = failure(response, self._secret) or UpstreamError("the upstream's response failed")
+            raise failure(response, self._secret) or UpstreamError("the upstream's response failed")
 
     def _count(self, response: Response, deltas: list[Delta]) -> None:
         usage = response.usage.counts() if response.usage is not None else None
@@ -247,6 +226,8 @@ class ResponseReader:
             if opened.tool < 0:
                 self._call(opened, item, deltas)
             self._arguments_rest(index, item.arguments if isinstance(item.arguments, str) else "", deltas)
+            if not opened.sent:
+                self._arguments(index, "{}", deltas)
         elif item.type == "message":
             for number, part in enumerate(item.content if isinstance(item.content, list) else ()):
                 self._content_rest(index, number, part, deltas)
@@ -333,11 +314,8 @@ class ResponseReader:
     # --- calls of tools ---
 
     def _call(self, opened: _Open, item: Item, deltas: list[Delta]) -> None:
-        if self._tools >= MOST_TOOLS:
-            raise UpstreamBroken("the upstream called more tools than any answer does")
+        opened.tool = self._next_tool()
         opened.kind = "function_call"
-        opened.tool = self._tools
-        self._tools += 1
         use = tool_use(item)
         deltas.append(ToolBegan(index=opened.tool, id=use.id, name=use.name))
 

@@ -8,10 +8,10 @@ from msgspec import Raw
 from gateline.formats.responses import events
 from gateline.formats.responses.reader import MAX_EVENT
 from gateline.formats.responses.usage import UsageObject
+from gateline.formats.streamed import StreamedWatch
 from gateline.formats.typed import UNREAD
-from gateline.formats.vendor_error import explain, writable
+from gateline.formats.vendor_error import stream_error, writable
 from gateline.model.errors import GatewayError, UpstreamBroken, UpstreamError
-from gateline.model.usage import Usage
 from gateline.wire.sse import EventSplitter, event_data, event_name, named_data
 
 _ABSENT = Raw(b"")
@@ -42,41 +42,19 @@ _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_last = msgspec.json.Decoder(_Last).decode
 
 
-class ResponseCodec:
+class ResponseCodec(StreamedWatch[bytes]):
     """See `contract.Codec`. `last` is the event that ends the stream, and holds the whole response: what a store of
     responses keeps."""
 
-    __slots__ = ("_number", "_secret", "_splitter", "done", "error", "last", "usage", "visible")
+    __slots__ = ("_number",)
 
     def __init__(self, secret: str) -> None:
-        self._secret = secret
-        self._splitter = EventSplitter(MAX_EVENT)
+        super().__init__(EventSplitter(MAX_EVENT), secret)
         self._number = -1
-        self.visible = False
-        self.done = False
-        self.last = b""
-        self.usage: Usage | None = None
-        self.error: UpstreamError | None = None
 
-    def feed(self, data: bytes) -> bytes:
-        if self.done or self.error is not None:
-            return b""
-        try:
-            found = self._splitter.feed(data)
-        except UpstreamBroken as error:
-            self.error = error
-            return b""
-        relayed: list[bytes] = []
-        for event in found:
-            if self._passes(event):
-                relayed.append(event)
-            if self.done or self.error is not None:
-                break
-        return relayed[0] if len(relayed) == 1 else b"".join(relayed)
-
-    def end(self) -> None:
-        if not self.done and self.error is None:
-            self.error = UpstreamBroken("the upstream's stream broke off before its end")
+    def _end(self, rest: bytes) -> None:
+        """A vendor that closes right behind the last line, without its blank line, has ended its stream."""
+        self._pass(rest + b"\n\n")
 
     def fail(self, error: GatewayError, request_id: str) -> bytes:
         message = writable(str(error))
@@ -86,47 +64,42 @@ class ResponseCodec:
         shown = events.ErrorObject(error.type, error.reason, message, param)
         return events.written(events.Error(error.reason, message, param, shown, self._number + 1))
 
-    def _passes(self, event: bytes) -> bool:
-        data = named_data(event) or event_data(event)
+    def _pass(self, raw: bytes) -> bytes:
+        data = named_data(raw) or event_data(raw)
         if data is None:
-            return True
+            return raw
         if data == b"[DONE]" or not data.strip():
-            return False
+            return b""
         try:
             found = _decode_event(data)
         except UNREAD:
-            self.error = UpstreamBroken("the upstream sent an event that is not a JSON object")
-            return False
-        kind = found.type or event_name(event).decode("ascii", "replace")
+            raise UpstreamBroken("the upstream sent an event that is not a JSON object") from None
+        kind = found.type or event_name(raw).decode("ascii", "replace")
         if found.sequence_number >= 0:
             self._number = found.sequence_number
         if kind in _WHOLE:
-            self._finish(event, data)
-            return False
+            self._note(data)
+            self.done, self.last = True, raw
+            return b""
         if kind in _FAILED:
-            self._fail(data)
-            return False
+            raise self._failed(data)
         if not self.visible and kind not in _UNSEEN:
             self.visible = True
-        return True
+        return raw
 
-    def _finish(self, event: bytes, data: bytes) -> None:
+    def _note(self, data: bytes) -> _Response | None:
+        """The response in an event that ends the stream, its usage noted; None where that is not its format's: then the
+        usage is unknown, and the client has its answer all the same."""
         try:
             response = _decode_last(data).response
         except UNREAD:
-            response = None  # its usage is unknown, and the client has its answer all the same
+            return None
         if response is not None and response.usage is not None:
             self.usage = response.usage.counts()
-        self.last = event
-        self.done = True
+        return response
 
-    def _fail(self, data: bytes) -> None:
-        try:
-            response = _decode_last(data).response
-            if response is not None and response.usage is not None:
-                self.usage = response.usage.counts()
-            found = msgspec.json.decode(data if response is None else b'{"error":%b}' % (response.error or b"null"))
-        except UNREAD:
-            found = None
-        detail = explain(found, 502, secret=self._secret)
-        self.error = UpstreamError(detail.message, code=detail.code, param=detail.param)
+    def _failed(self, data: bytes) -> UpstreamError:
+        response = self._note(data)
+        if response is not None:
+            data = b'{"error":%b}' % (response.error or b"null")
+        return stream_error(data, self._secret)

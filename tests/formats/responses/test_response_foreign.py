@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from gateline.formats.call import read_call
-from gateline.formats.responses.continued import for_vendor
+from gateline.formats.dialect import PLAIN
+from gateline.formats.foreign import holds_foreign
+from gateline.formats.responses.passing import for_vendor
 
 
 def test_reasoning_that_was_named_here_does_not_pass() -> None:
@@ -15,12 +17,13 @@ def test_reasoning_that_was_named_here_does_not_pass() -> None:
     sealed = {"type": "reasoning", "id": "rs_abc_1", "summary": [], "encrypted_content": "gAAAA"}
     said = {"role": "user", "content": "rs_abc_0"}
     body = msgspec.json.encode({"model": "m", "input": [said, ours, kept, sealed]})
-    passed = for_vendor(read_call(body, "responses"))
+    assert holds_foreign("responses", body, PLAIN)
+    passed, lost = for_vendor(read_call(body, "responses"), "m", PLAIN)
     assert msgspec.json.decode(passed.fields["input"]) == [said, kept, sealed]
+    assert lost == []
 
 
 def test_a_call_without_it_is_not_touched() -> None:
-    """Not even copied."""
+    """Nobody looks into it."""
     body = msgspec.json.encode({"model": "m", "input": [{"type": "reasoning", "id": "rs_0a1b2c", "summary": []}]})
-    call = read_call(body, "responses")
-    assert for_vendor(call) is call
+    assert not holds_foreign("responses", body, PLAIN)

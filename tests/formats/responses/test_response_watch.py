@@ -8,13 +8,15 @@ import pytest
 from msgspec import Raw
 
 from gateline.formats.call import read_call
-from gateline.formats.responses.continued import continued, for_vendor, input_items
+from gateline.formats.dialect import PLAIN
+from gateline.formats.responses.continued import continued, for_others, input_items
+from gateline.formats.responses.passing import for_vendor
 from gateline.formats.responses.sides import WATCH
 from gateline.formats.responses.watch import ResponseCodec
 from gateline.model.call import Call
 from gateline.model.errors import UpstreamBroken
 from tests.formats.responses.shapes import PARTS, USAGE, events_of, reply_of
-from tests.formats.responses.test_response_streams import CREATED, completed, event, streamed
+from tests.formats.responses.streams import CREATED, completed, event, streamed
 
 
 def call(**fields: object) -> Call:
@@ -121,13 +123,6 @@ def test_a_whole_reply_may_report_a_failure() -> None:
 # --- calls on their way ---
 
 
-def test_a_call_without_marks_passes_as_it_is() -> None:
-    """Byte for byte, whatever is in it."""
-    plain = call(input=[{"type": "reasoning", "summary": [], "encrypted_content": "gAAA"}], tools=[])
-    assert for_vendor(plain) is plain
-    assert for_vendor(call(input="hi")).fields["input"] == Raw(b'"hi"')
-
-
 def test_seals_of_other_vendors_never_pass() -> None:
     """What a client sends back of another vendor's reasoning is cut out; everything else stays, byte for byte."""
     items = [
@@ -138,7 +133,8 @@ def test_seals_of_other_vendors_never_pass() -> None:
         {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": "{}"},
         {"type": "web_search_call", "id": "ws_1"},
     ]
-    passed = for_vendor(call(input=items, temperature=0.25))
+    passed, lost = for_vendor(call(input=items, temperature=0.25), "m", PLAIN)
+    assert lost == ["input.reasoning.encrypted_content"]
     assert json.loads(bytes(passed.fields["input"])) == [items[0], items[2], items[4], items[5]]
     assert passed.fields["temperature"] == Raw(b"0.25")
 
@@ -150,7 +146,7 @@ def test_a_continued_call_has_the_earlier_turns() -> None:
     body = json.loads(found.body)
     assert [item["role"] for item in body["input"]] == ["user", "assistant", "user"]
     assert (body["previous_response_id"], found.model, body["temperature"]) == ("resp_1", "m", 1)
-    assert "previous_response_id" not in for_vendor(found).fields
+    assert "previous_response_id" not in for_others(found).fields
 
 
 def test_a_vendor_that_does_not_hold_the_response_gets_items_it_knows() -> None:
@@ -164,7 +160,7 @@ def test_a_vendor_that_does_not_hold_the_response_gets_items_it_knows() -> None:
         {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": "{}"},
     ]
     raws = [Raw(json.dumps(item).encode()) for item in earlier]
-    passed = for_vendor(continued(call(input="two"), raws))
+    passed, _ = for_vendor(for_others(continued(call(input="two"), raws)), "m", PLAIN)
     found = json.loads(bytes(passed.fields["input"]))
     assert found == [
         {"type": "message", "role": "assistant", "content": []},
