@@ -75,6 +75,7 @@ class Parts:
         self._ledger = Ledger(self._engine, seat.data_dir, self._imported, Complaint("record_unreadable").failed)
         self._keys = Keys(self._engine, seat.data_dir.pepper())
         self.tokens = TokenService(changes.feed.grant, changes.feed.forget_grants)
+        changes.feed.rejected = self.tokens.rejected
         self.renewal = Renewal(seat.config, seat.data_dir, configuration, reload)
         self._servers: list[AppServer] = []
         self._tasks: list[asyncio.Task[None]] = []

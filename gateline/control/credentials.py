@@ -5,13 +5,17 @@ Which vendor hands out tokens is its row's `issuer`; the fields are called what 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from gateline.control.aws_region import PLACES, find_region
 from gateline.model.credential import Aws, Credential, Entra, Google, Ibm
 from gateline.providers.row import Issuer, Row
+from gateline.providers.table import TABLE
 
 if TYPE_CHECKING:
     from gateline.control.config import ProviderSection
@@ -30,10 +34,18 @@ _FIELDS: dict[Issuer, tuple[str, ...]] = {
 
 def options_of(section: ProviderSection) -> tuple[tuple[str, str], ...]:
     """What the vendor's addresses need besides, by name. `location_prefix` is how Google's regional hosts begin."""
-    found = [(name, value) for name in OPTIONS if (value := getattr(section, name))]
+    found = [(name, value) for name in OPTIONS if (value := _option(section, name))]
     if section.location:
         found.append(("location_prefix", "" if section.location == "global" else f"{section.location}-"))
     return tuple(found)
+
+
+def _option(section: ProviderSection, name: str) -> str:
+    """AWS's region is also found where AWS's own tools look for it."""
+    given: str = getattr(section, name)
+    if given or name != "region" or TABLE[section.kind].issuer != "aws":
+        return given
+    return find_region(urlsplit(section.base_url or "").hostname or "", section.profile, os.environ)
 
 
 def keys_of(section: ProviderSection) -> tuple[str, ...]:
@@ -51,7 +63,7 @@ def credential_of(section: ProviderSection, row: Row, host: str) -> Credential |
         return None
     if issuer == "aws":
         return Aws(
-            region=section.region,
+            region=_option(section, "region"),
             access_key_id=section.access_key_id,
             secret_access_key=section.secret_access_key.get_secret_value(),
             session_token=section.session_token.get_secret_value(),
@@ -78,9 +90,10 @@ def credential_mistakes(section: ProviderSection, row: Row) -> Iterator[Mistaken
     """What is missing, what excludes what, what the vendor has no use for: by field, with what to do."""
     kind = section.kind
     needed = [name for name in row.options if not _is_in_address(section, row, name)]
-    missing = [name for name in needed if not getattr(section, name, "")]
+    missing = [name for name in needed if not _option(section, name)]
     if missing:
-        yield missing[0], f"is missing: kind {kind} needs {' and '.join(needed)}"
+        elsewhere = f"; also taken from {PLACES}" if row.issuer == "aws" else ""
+        yield missing[0], f"is missing: kind {kind} needs {' and '.join(needed)}{elsewhere}"
     given = [name for names in _FIELDS.values() for name in names if _is_given(section, name)]
     for name in given:
         if name not in _FIELDS[row.issuer]:
@@ -96,7 +109,8 @@ def credential_mistakes(section: ProviderSection, row: Row) -> Iterator[Mistaken
 
 def _is_in_address(section: ProviderSection, row: Row, name: str) -> bool:
     """Whether the option only says where the vendor lives, and the configured address says it already."""
-    elsewhere = row.issuer == "aws" or any(f"{{{name}}}" in path for path in row.paths.values())
+    signs = row.issuer == "aws" and not keys_of(section)
+    elsewhere = signs or any(f"{{{name}}}" in path for path in row.paths.values())
     return section.base_url is not None and f"{{{name}}}" in row.base_url and not elsewhere
 
 

@@ -24,6 +24,11 @@ _WORKER_COUNTERS: Final = (
     ("gateline_journal_refused", "Requests refused because their record had no room.", c.JOURNAL_REFUSED),
     ("gateline_limit_lock_missed", "Rate decisions taken without the lock.", c.LIMIT_LOCK_MISSED),
     ("gateline_pipelines_cut", "Connections ended because too much waited behind a request.", c.PIPELINES_CUT),
+    (
+        "gateline_thread_results_dropped",
+        "Work on threads that was not done before the call's time was up, or its client gone.",
+        c.THREAD_RESULTS_DROPPED,
+    ),
     ("gateline_upstream_connects", "Upstream connections opened.", c.UPSTREAM_CONNECTS),
     ("gateline_worker_restarts", "Workers started again after they died.", c.WORKER_RESTARTS),
 )

@@ -16,7 +16,20 @@ from typing import Protocol
 
 import msgspec
 
-from gateline.model.feed import Beat, Changed, Cut, Found, Granted, Hello, Lookup, Publish, Refused, ToControl, ToWorker
+from gateline.model.feed import (
+    Beat,
+    Changed,
+    Cut,
+    Found,
+    Granted,
+    Hello,
+    Lookup,
+    Publish,
+    Refused,
+    Rejected,
+    ToControl,
+    ToWorker,
+)
 from gateline.model.key import Key
 from gateline.wire.frames import FrameReader, FrameTooLarge, frame
 
@@ -74,6 +87,7 @@ class Feed:
         self._waiters: list[asyncio.Future[None]] = []
         self._snapshot: Publish | None = None
         self._grants: dict[bytes, bytes] = {}
+        self.rejected: Callable[[Rejected], None] = lambda _: None  # until there is somebody who renews tokens
         self.changed = 0
 
     async def start(self) -> None:
@@ -187,6 +201,9 @@ class Feed:
     def said(self, connection: _Connection, message: ToControl) -> None:
         if isinstance(message, Lookup):
             self._ask(connection, message.hash)
+            return
+        if isinstance(message, Rejected):
+            self.rejected(message)
             return
         if isinstance(message, Hello):
             connection.worker = message.worker

@@ -7,8 +7,10 @@ a provider (`Seat`); vendors count rates by model, so which keys are busy is eac
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from gateline.model.errors import GatewayError, Unavailable, UpstreamRefused
+from gateline.model.token import AwsKeys
 
 DEAD_SECONDS = 300.0  # then the key is tried again: somebody may have paid, or have given it back its rights
 LONGEST_BUSY = 60.0  # seconds; a vendor that asks for more is asked again after this all the same
@@ -19,19 +21,46 @@ _UNPAID = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billin
 
 
 class Seat:
-    """One key. `lines` are the header lines that carry it, with their line ends; `secret` is what must be cut out of
-    an upstream's words. `dead_until` is in the caller's monotonic seconds."""
+    """One key, or one token. `lines` are the header lines that carry it, with their line ends; where it signs instead,
+    `aws` has what with. `secret` is what must be cut out of an upstream's words. `dead_until` is in the caller's
+    monotonic seconds."""
 
-    __slots__ = ("dead_until", "lines", "refusals", "secret")
+    __slots__ = ("aws", "dead_until", "lines", "refusals", "secret")
 
-    def __init__(self, lines: bytes, secret: str) -> None:
+    def __init__(self, lines: bytes, secret: str, aws: AwsKeys | None = None) -> None:
         self.lines = lines
         self.secret = secret
+        self.aws = aws
         self.dead_until = 0.0
         self.refusals = 0  # calls since its last answer that were granted with another key, and with this one were not
 
     def __repr__(self) -> str:
         return f"Seat(dead_until={self.dead_until})"
+
+
+class Ring(Protocol):
+    """What the requests to one target may be made with. `spare` is how many more one call may try after its first."""
+
+    @property
+    def spare(self) -> int: ...
+
+    def pick(self, now: float) -> Seat | None:
+        """The one to use now (monotonic seconds); None when there is none, and `shortage` says why."""
+        ...
+
+    def shortage(self, now: float) -> GatewayError: ...
+
+    def learn(self, seat: Seat, status: int, retry_after: float | None, now: float, code: str | None = None) -> None:
+        """What the vendor's answer says about the one it was asked with. `code` is the one in the vendor's error."""
+        ...
+
+    def has_other(self, seat: Seat, now: float) -> bool:
+        """Whether what was refused to `seat` is worth another try with another."""
+        ...
+
+    def awaits_other(self, seat: Seat, now: float) -> bool:
+        """Whether that other one is not here yet, and may come soon."""
+        ...
 
 
 def granted_with_another(refused: Sequence[Seat], now: float) -> None:
@@ -59,8 +88,9 @@ class Keyring:
         self._busy_until = [0.0] * len(seats)
         self._next = 0
 
-    def __len__(self) -> int:
-        return len(self._seats)
+    @property
+    def spare(self) -> int:
+        return len(self._seats) - 1
 
     def pick(self, now: float) -> Seat | None:
         """The next key in turn that is neither dead nor busy; None when there is none (`shortage` says what then)."""
@@ -77,12 +107,11 @@ class Keyring:
             place = following
         return None
 
-    def has_ready(self, now: float) -> bool:
-        """Whether `pick` would give a key that nothing speaks against: worth another try at once."""
-        return any(self._ready_at(place) <= now for place in range(len(self._seats)))
+    def has_other(self, seat: Seat, now: float) -> bool:
+        """Whether there is a key besides `seat` that nothing speaks against: worth another try at once."""
+        return any(self._ready_at(place) <= now for place, other in enumerate(self._seats) if other is not seat)
 
     def learn(self, seat: Seat, status: int, retry_after: float | None, now: float, code: str | None = None) -> None:
-        """What the vendor's answer says about the key it was asked with. `code` is the one in the vendor's error."""
         if status == 429 and code not in _UNPAID:
             wait = _BUSY_SECONDS if retry_after is None else min(max(retry_after, 0.0), LONGEST_BUSY)
             place = self._seats.index(seat)
@@ -91,6 +120,9 @@ class Keyring:
             seat.dead_until = now + DEAD_SECONDS
         elif status < 400:
             seat.refusals = 0
+
+    def awaits_other(self, seat: Seat, now: float) -> bool:
+        return False
 
     def shortage(self, now: float) -> GatewayError:
         """Why `pick` gave none, to raise: 429 while a key is only busy, 503 when all are dead. Its `retry_after` is

@@ -17,7 +17,20 @@ from typing import TypeVar, cast
 import msgspec
 
 from gateline.model.errors import Unavailable
-from gateline.model.feed import Beat, Changed, Cut, Found, Granted, Hello, Lookup, Publish, Refused, Seen, ToWorker
+from gateline.model.feed import (
+    Beat,
+    Changed,
+    Cut,
+    Found,
+    Granted,
+    Hello,
+    Lookup,
+    Publish,
+    Refused,
+    Rejected,
+    Seen,
+    ToWorker,
+)
 from gateline.model.key import Key
 from gateline.net.clock import Clock
 from gateline.net.flow import Flow
@@ -240,6 +253,10 @@ class KeyTable:
     def refuse(self, version: int, reason: str) -> None:
         """Says that this worker cannot run the snapshot it was just given."""
         self._link.send(Refused(version, reason))
+
+    def reject(self, rejected: Rejected) -> None:
+        """Says that a vendor refused a token that was brought; lost while the control process is away."""
+        self._link.send(rejected)
 
     def _expire(self, now: float) -> None:
         late = [digest for digest, question in self._questions.items() if now - question.asked > _PATIENCE]

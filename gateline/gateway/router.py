@@ -17,6 +17,7 @@ from gateline.gateway.keyring import Keyring, Seat
 from gateline.gateway.tally import Tallies, Tally
 from gateline.gateway.tokens import TokenTable
 from gateline.model.call import Operation
+from gateline.model.credential import Aws
 from gateline.model.snapshot import DEFAULT_TENANT, Model, Provider, Snapshot, Target
 from gateline.net.clock import Clock
 from gateline.net.connect import Connector
@@ -24,16 +25,36 @@ from gateline.net.egress import EgressPolicy
 from gateline.net.enginelink import EngineLink
 from gateline.net.pool import OriginPool
 from gateline.providers.head import host_of
+from gateline.providers.row import Row
 from gateline.providers.table import TABLE
 from gateline.store.columns import IN_FLIGHT, row_base
 
 
+class _Hops(dict[tuple[str, bool], Hop | None]):
+    """How calls get to one target, by operation and whether they want a stream; None for those that cannot: the vendor
+    has nothing of their kind, or what it has cannot be translated into. Made at first sight: few are ever asked for."""
+
+    __slots__ = ("_model", "_provider", "_row")
+
+    def __init__(self, provider: Provider, row: Row, model: str) -> None:
+        super().__init__()
+        self._provider = provider
+        self._row = row
+        self._model = model
+
+    def __missing__(self, way: tuple[str, bool]) -> Hop | None:
+        operation, stream = way
+        hop = make_hop(self._provider, self._row, self._model, cast("Operation", operation), stream=stream)
+        self[way] = hop
+        return hop
+
+
 class TargetRoute:
     """One target. `in_flight` counts this worker's calls on it; until `cooling_until` (monotonic seconds) others are
-    asked first. `hop` says how a call gets there."""
+    asked first. `hops` say how a call gets there."""
 
     __slots__ = (
-        "_hops", "authority", "cooling_until", "engine", "failures", "in_flight", "label", "pool", "provider", "row",
+        "authority", "cooling_until", "engine", "failures", "hops", "in_flight", "label", "pool", "provider", "row",
         "shown", "tally", "target",
     )  # fmt: skip
 
@@ -53,18 +74,7 @@ class TargetRoute:
         self.cooling_until = 0.0
         self.row = TABLE[provider.kind]
         self.authority = authority
-        self._hops: dict[tuple[str, bool], Hop | None] = {}
-
-    def hop(self, operation: str, *, stream: bool) -> Hop | None:
-        """How a call of `operation` gets there; None when it cannot: the vendor has nothing of its kind, or what it has
-        cannot be translated into."""
-        try:
-            return self._hops[operation, stream]
-        except KeyError:
-            model = self.target.model
-            hop = make_hop(self.provider, self.row, model, cast("Operation", operation), stream=stream)
-            self._hops[operation, stream] = hop
-            return hop
+        self.hops = _Hops(provider, self.row, target.model)
 
     def show(self, cells: memoryview[int]) -> None:
         """Adds what has changed to the gauge: one row may have two targets, an old one whose calls still run too."""
@@ -78,13 +88,14 @@ Targets = dict[Target, TargetRoute]
 
 
 class ModelRoute:
-    """A public name: its targets here, and the names to fall back to."""
+    """A public name: its targets here, and the names to fall back to. `only`: its one target, where that is all."""
 
-    __slots__ = ("model", "tally", "targets")
+    __slots__ = ("model", "only", "tally", "targets")
 
     def __init__(self, model: Model, tally: Tally, targets: list[TargetRoute]) -> None:
         self.model = model
         self.targets = targets
+        self.only = targets[0] if len(targets) == 1 and not model.fallbacks else None
         self.tally = tally
 
     def status(self) -> Status:
@@ -207,12 +218,13 @@ class Upstreams:
     def _authority(self, provider: Provider) -> Authority:
         """Raises ValueError when a key could not be a header value."""
         if provider.credential is not None:
-            region = dict(provider.options).get("region", "")
-            return Authority(None, self._tokens.of(provider.credential), host=host_of(provider), region=region)
+            credential = provider.credential
+            region = credential.region if isinstance(credential, Aws) else ""
+            return Authority(self._tokens.of(credential), host=host_of(provider), region=region)
         seats = self._seats.get(provider)
         if seats is None:
             seats = self._seats[provider] = seats_of(provider, TABLE[provider.kind].auth)
-        return Authority(Keyring(provider.name, seats), None) if seats else NOBODY
+        return Authority(Keyring(provider.name, seats)) if seats else NOBODY
 
     def _retire(self, used: set[Provider]) -> None:
         for provider in [provider for provider in self.pools if provider not in used]:

@@ -2,7 +2,8 @@
 
 A worker says `Hello`, asks `Lookup` for keys it does not know and acknowledges with `Seen`. The control plane sends a
 `Publish` when the configuration changes, a `Changed` for each change of a key, in order, and a `Beat` every 250 ms.
-`Cut` follows the revocation of a key whose running calls are to end as well; `Granted` brings the tokens of providers.
+`Cut` follows the revocation of a key whose running calls are to end as well; `Granted` brings the tokens of providers,
+of which a worker says `Rejected` when a vendor will not have one.
 """
 
 from __future__ import annotations
@@ -80,5 +81,13 @@ class Granted(msgspec.Struct, array_like=True, tag=10):
     reason: str = ""
 
 
-ToControl = Hello | Lookup | Seen | Refused
+class Rejected(msgspec.Struct, array_like=True, tag=11):
+    """A vendor answered that the token `token` (`model.token.token_id`) of a credential is none. A `Granted` follows:
+    with another token, or with the same when there is no other now."""
+
+    credential: bytes
+    token: bytes
+
+
+ToControl = Hello | Lookup | Seen | Refused | Rejected
 ToWorker = Publish | Changed | Found | Beat | Cut | Granted

@@ -49,6 +49,7 @@ MAKERS: dict[str, Row] = {
             schema=False,
             replays_reasoning=True,
             refuses=OPENAI_ONLY | NO_FILES | {"n", "logit_bias"},
+            maker="deepseek",
         ),
         docs="https://api-docs.deepseek.com",
         quirks="Thinks unless told not to, and then wants the reasoning of every turn that called tools back; "
@@ -62,6 +63,7 @@ MAKERS: dict[str, Row] = {
             max_tokens="max_completion_tokens",
             thinking="reasoning_effort",
             refuses=OPENAI_ONLY | NO_PENALTIES | NO_FILES | {"stop", "logit_bias"},
+            maker="xai",
         ),
         docs="https://docs.x.ai/developers/rest-api-reference",
         quirks="Reasoning models refuse stop sequences and penalties; a refused key is status 400.",
@@ -135,8 +137,9 @@ MAKERS: dict[str, Row] = {
         ),
         free="",
         docs="https://platform.minimax.io/docs/api-reference/text-openai-api",
-        quirks="Reasoning stands in the text between `<think>` tags; in China the base URL is "
-        "https://api.minimaxi.com/v1.",
+        quirks="Reasoning stands in the text between `<think>` tags; apart at the Anthropic-compatible endpoint, "
+        "kind `anthropic` with the base URL https://api.minimax.io/anthropic/v1; in China the host is "
+        "api.minimaxi.com, and keys of one mean nothing to the other.",
     ),
     "baichuan": Row(
         title="Baichuan",
@@ -191,7 +194,8 @@ MAKERS: dict[str, Row] = {
             refuses=OPENAI_ONLY | NO_LOGPROBS | {"logit_bias", "seed", "parallel_tools", "file", "user"},
         ),
         docs="https://platform.stepfun.com/docs/api-reference",
-        quirks="Outside China the base URL is https://api.stepfun.ai/v1.",
+        quirks="Outside China the base URL is https://api.stepfun.ai/v1, of Step Plans "
+        "https://api.stepfun.com/step_plan/v1; reasoning comes as `reasoning`.",
     ),
     "ai21": Row(
         title="AI21",

@@ -15,14 +15,14 @@ _EVERYTHING: tuple[Operation, ...] = (
     *OPENAI_TEXT, "responses", "messages", "moderations", "rerank", "images.generations", "audio.transcriptions",
     "audio.speech",
 )  # fmt: skip
-_TAKES_MOST = Dialect(refuses=OPENAI_ONLY | {"file"})
+_REFUSED = OPENAI_ONLY | {"file"}
 
 SELF_HOSTED: dict[str, Row] = {
     "vllm": Row(
         title="vLLM",
         speaks=(*OPENAI_TEXT, "responses", "messages", "rerank", "audio.transcriptions", "audio.translations"),
         base_url="http://localhost:8000/v1",
-        dialect=Dialect(thinking="reasoning_effort", refuses=OPENAI_ONLY | {"file"}),
+        dialect=Dialect(thinking="reasoning_effort", refuses=_REFUSED, maker="vllm"),
         docs="https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
         quirks="One model a server, and only what its kind can do; a key is wanted only with `--api-key`.",
     ),
@@ -30,7 +30,7 @@ SELF_HOSTED: dict[str, Row] = {
         title="SGLang",
         speaks=OPENAI_TEXT,
         base_url="http://localhost:30000/v1",
-        dialect=Dialect(thinking="reasoning_effort", refuses=OPENAI_ONLY | {"file"}),
+        dialect=Dialect(thinking="reasoning_effort", refuses=_REFUSED),
         docs="https://docs.sglang.ai/basic_usage/openai_api.html",
         quirks="Its rerank answers in a shape of its own.",
     ),
@@ -45,21 +45,21 @@ SELF_HOSTED: dict[str, Row] = {
         title="LM Studio",
         speaks=(*OPENAI_TEXT, "responses", "messages"),
         base_url="http://localhost:1234/v1",
-        dialect=_TAKES_MOST,
+        dialect=Dialect(refuses=_REFUSED, maker="lmstudio"),
         docs="https://lmstudio.ai/docs/developer/openai-compat",
         quirks="A model is loaded by its first call.",
     ),
     "llamacpp": Row(
         title="llama.cpp server",
         speaks=(*OPENAI_TEXT, "messages", "rerank"),
-        dialect=_TAKES_MOST,
+        dialect=Dialect(refuses=_REFUSED, maker="llamacpp"),
         docs="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
         quirks="503 while its model loads; embeddings and rerank want `--embedding` and `--reranking`.",
     ),
     "localai": Row(
         title="LocalAI",
         speaks=(*OPENAI_TEXT, "rerank", "images.generations", "audio.transcriptions", "audio.speech"),
-        dialect=_TAKES_MOST,
+        dialect=Dialect(refuses=_REFUSED),
         docs="https://localai.io/features",
         quirks="What a model can do depends on its backend.",
     ),
@@ -67,7 +67,7 @@ SELF_HOSTED: dict[str, Row] = {
         title="LiteLLM proxy",
         speaks=_EVERYTHING,
         base_url="http://localhost:4000/v1",
-        dialect=Dialect(thinking="reasoning_effort", cache_control=True),
+        dialect=Dialect(thinking="reasoning_effort", cache_control=True, maker="litellm"),
         docs="https://docs.litellm.ai/docs/simple_proxy",
         quirks="Whatever its own configuration serves; `gateline import litellm` takes that over.",
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from gateline.formats.dialect import Dialect
 from gateline.model.call import Operation
 from gateline.providers.compatible import COMPATIBLE
@@ -53,7 +55,7 @@ TABLE: dict[str, Row] = {
         speaks=tuple(operation for operation in _OPENAI if operation != "moderations"),
         auth="api-key",
         issuer="entra",
-        dialect=_OPENAI_DIALECT,
+        dialect=msgspec.structs.replace(_OPENAI_DIALECT, maker="azure"),
         paths={**_AZURE_PATHS, "responses": "/openai/v1/responses"},
         options=("api_version",),
         free="/openai/models?api-version={api_version}",

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from gateline.model.credential import credential_id
-from gateline.model.feed import Granted, Publish
+from gateline.model.feed import Granted, Publish, Rejected
 from gateline.model.snapshot import decode
-from gateline.model.token import Bearer
+from gateline.model.token import Bearer, token_id
 from tests.app.controlprocess import ControlProcess, running
 from tests.control.tokens.issuer import Issuer, issuer
 
@@ -77,3 +77,22 @@ def test_a_reload_brings_the_token_of_a_changed_credential(tmp_path: Path) -> No
         assert granted.token.value == TOKEN
         assert "provider google: 127.0.0.1 answered 400 invalid_grant" in process.log()
         assert REFRESH not in process.log()
+
+
+def test_a_token_that_a_vendor_refused_is_fetched_anew(tmp_path: Path) -> None:
+    """Long before its end, as soon as one worker says so, and for all of them."""
+    answers = [(200, {"access_token": f"ya29.canary-{name}", "expires_in": 3600}) for name in ("one", "two")]
+    with issuer(*answers) as google, running(tmp_path, config(google)) as process:
+        process.start_workers()
+        first = process.workers[0].hear(Granted)
+        assert first.token is not None
+        process.workers[0].say(Rejected(first.credential, token_id(first.token)))
+        for worker in process.workers:
+            granted = first
+            while granted.token == first.token:
+                granted = worker.hear(Granted)
+            assert isinstance(granted.token, Bearer)
+            assert granted.token.value == "ya29.canary-two"
+        assert len(google.asked) == 2
+        assert "token_refused" in process.log()
+        assert "canary" not in process.log()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateline.control.aws_region import PLACES
 from gateline.control.compile import RowRegistry, compile_snapshot
 from gateline.control.config import load_with_sources
 from gateline.control.mistakes import ConfigMistakes
@@ -15,6 +16,14 @@ from gateline.model.snapshot import Provider, decode, encode
 from gateline.providers.table import TABLE
 
 ACCOUNT = '{"type": "service_account", "private_key": "canary"}'
+
+
+@pytest.fixture(autouse=True)
+def no_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the machine that tests run on."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
 
 
 def write(folder: Path, fields: str) -> Path:
@@ -101,7 +110,7 @@ def test_options_are_what_addresses_are_made_of(tmp_path: Path) -> None:
     ("fields", "expected"),
     [
         ("kind: vertex, project: p", ["location: is missing: kind vertex needs project and location"]),
-        ("kind: bedrock", ["region: is missing: kind bedrock needs region"]),
+        ("kind: bedrock", [f"region: is missing: kind bedrock needs region; also taken from {PLACES}"]),
         (
             f"{AWS}, access_key_id: AKIA",
             ["secret_access_key: is missing: access_key_id and secret_access_key go together"],
@@ -146,7 +155,10 @@ def test_options_are_what_addresses_are_made_of(tmp_path: Path) -> None:
             ["workspace: must be letters, digits, dots, hyphens or underscores, at most 128"],
         ),
         ("kind: cloudflare, api_key: canary", ["account: is missing: kind cloudflare needs account"]),
-        ("kind: bedrock, base_url: https://h.example", ["region: is missing: kind bedrock needs region"]),
+        (
+            "kind: bedrock, base_url: https://h.example",
+            [f"region: is missing: kind bedrock needs region; also taken from {PLACES}"],
+        ),
         (
             "kind: azure, base_url: https://h.example, api_key: canary",
             ["api_version: is missing: kind azure needs api_version"],
@@ -163,6 +175,23 @@ def test_options_are_what_addresses_are_made_of(tmp_path: Path) -> None:
 )
 def test_every_mistake_says_what_to_do(tmp_path: Path, fields: str, expected: list[str]) -> None:
     assert sorted(mistakes(tmp_path, fields)) == expected
+
+
+def test_awss_region_is_found_where_aws_looks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the address, for signatures and for roles; what the file says comes first."""
+    endpoint = "https://vpce-1.bedrock-runtime.us-west-2.vpce.amazonaws.com"
+    assert provider(tmp_path, f"kind: bedrock, base_url: {endpoint}").credential == Aws("us-west-2")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")
+    made = provider(tmp_path, "kind: bedrock")
+    assert (made.host, made.credential) == ("bedrock-runtime.ap-south-1.amazonaws.com", Aws("ap-south-1"))
+    assert provider(tmp_path, "kind: bedrock, base_url: http://localhost:4566").credential == Aws("ap-south-1")
+    assert provider(tmp_path, AWS).credential == Aws("eu-west-3")
+    assert mistakes(tmp_path, "kind: watsonx, api_key: a") == ["region: is missing: kind watsonx needs region"]
+
+
+def test_a_bedrock_key_at_an_address_of_its_own_needs_no_region(tmp_path: Path) -> None:
+    """Nothing is signed."""
+    assert provider(tmp_path, "kind: bedrock, base_url: https://h.example, api_key: canary").credential is None
 
 
 def test_ibms_key_is_exchanged(tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateline.model.feed import Granted, Publish
+from gateline.model.feed import Granted, Publish, Rejected
 from gateline.model.token import Bearer
-from tests.control.feedstage import Stage, play
+from tests.control.feedstage import Stage, play, until
 
 
 def test_a_token_is_told_to_every_worker_and_again_to_each_that_comes(tmp_path: Path) -> None:
@@ -45,5 +45,17 @@ def test_tokens_of_credentials_that_left_are_forgotten(tmp_path: Path) -> None:
         at.feed.forget_grants({b"kept"})
         worker = await at.worker(0)
         assert (await worker.hear(Granted)).credential == b"kept"
+
+    play(tmp_path, script)
+
+
+def test_a_workers_word_of_a_refused_token_reaches_who_renews(tmp_path: Path) -> None:
+    async def script(at: Stage) -> None:
+        heard: list[Rejected] = []
+        at.feed.rejected = heard.append
+        worker = await at.worker(0)
+        worker.say(Rejected(b"c", b"t"))
+        await until(lambda: bool(heard))
+        assert heard == [Rejected(b"c", b"t")]
 
     play(tmp_path, script)

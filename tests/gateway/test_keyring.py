@@ -106,7 +106,7 @@ def test_all_busy_is_429_until_the_first_returns() -> None:
     ring.learn(keys[1], 429, 20.0, NOW)
     ring.learn(keys[2], 429, 4.2, NOW)
     assert ring.pick(NOW) is None
-    assert not ring.has_ready(NOW)
+    assert not ring.has_other(keys[1], NOW)
     error = ring.shortage(NOW)
     assert isinstance(error, UpstreamRefused)
     assert (error.status, error.retry_after, error.retryable) == (429, 5.0, True)
@@ -132,7 +132,7 @@ def test_a_lone_key_is_never_withheld() -> None:
     ring = Keyring("p", keys)
     ring.learn(keys[0], 401, None, NOW)
     assert picked(ring, NOW) == ["sk-0"]
-    assert not ring.has_ready(NOW)
+    assert not ring.has_other(keys[0], NOW)
 
 
 def test_a_seat_shows_no_key() -> None:

@@ -61,3 +61,12 @@ def test_a_key_that_is_no_header_value_is_refused_without_being_shown(key: str) 
     with pytest.raises(ValueError, match="'p'") as caught:
         authorization("bearer", key, "p")
     assert key not in str(caught.value)
+
+
+def test_reasoning_that_a_vendor_sealed_is_known_for_its_own() -> None:
+    """By its kind, wherever its format is another's: xAI opens nothing that OpenAI sealed. Claude's signatures hold on
+    each cloud that has Claude."""
+    own = {"openai", "openai-responses", "anthropic", "vertex-anthropic"}
+    for kind, row in TABLE.items():
+        if {"responses", "messages"} & set(row.speaks):
+            assert row.dialect.maker == ("" if kind in own else kind)

@@ -1,7 +1,8 @@
 """Keeps a good token for each credential of the configuration: one task a credential, however many providers use it.
 
 Renewed when four fifths of its life are over, so that an hour of failures ends no hour-long token early: the last good
-one stays in use until it expires. Imports nothing slow until a credential needs it.
+one stays in use until it expires. One that a vendor refuses is renewed at once, but not again and again: a vendor may
+refuse for want of a right what no new token cures. Imports nothing slow until a credential needs it.
 """
 
 from __future__ import annotations
@@ -11,19 +12,22 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Collection
 
+import structlog
+
 from gateline.control.complaint import Complaint
 from gateline.control.tokens.source import NoToken, Source
 from gateline.control.tokens.sources import source_of
 from gateline.model.credential import Credential, credential_id, ready_token
-from gateline.model.feed import Granted
+from gateline.model.feed import Granted, Rejected
 from gateline.model.snapshot import Snapshot
-from gateline.model.token import Token
+from gateline.model.token import Token, token_id
 
 RENEW_AT = 0.8  # of what is left of a token's life
 _JITTER = 0.1  # of that, earlier: gateways that started together do not ask together
 _SOONEST = 5.0  # seconds; metadata servers give the same token again until shortly before its end
 _LASTING_LOOK = 900.0  # seconds; keys without an end are looked up again, since somebody may have replaced them
 _FIRST_RETRY, _LONGEST_RETRY = 1.0, 60.0  # seconds
+_REJECTED_PAUSE = 30.0  # seconds between renewals of one credential that vendors' refusals ask for
 
 
 class TokenService:
@@ -59,6 +63,21 @@ class TokenService:
             if self._keepers.get(name) is not keeper:
                 keeper.task.cancel()
 
+    def rejected(self, message: Rejected) -> None:
+        """A vendor refused a token. Unless another one is out already, it is fetched anew, by a source that remembers
+        nothing; however that ends, and also when it was just tried, workers are told, since calls wait for it."""
+        keeper = self._keepers.get(message.credential)
+        if keeper is None or keeper.token is None or token_id(keeper.token) != message.token or keeper.is_awaited:
+            return
+        if self._now() < keeper.rests_until:
+            self._grant(Granted(keeper.name, keeper.token))
+            return
+        structlog.get_logger().warning("token_refused", provider=keeper.provider, remedy="fetched anew")
+        keeper.task.cancel()
+        renewed = self._keepers[keeper.name] = _Keeper(keeper.name, keeper.credential, keeper.provider, self, keeper)
+        renewed.is_awaited = True
+        renewed.rests_until = self._now() + _REJECTED_PAUSE
+
     async def close(self) -> None:
         keepers, self._keepers = self._keepers, {}
         for keeper in keepers.values():
@@ -84,8 +103,8 @@ class TokenService:
         """Seconds until the next look."""
         keeper.failures = 0
         keeper.complaint.went_well()
-        if token != keeper.token or keeper.reason:
-            keeper.token, keeper.reason = token, ""
+        if token != keeper.token or keeper.reason or keeper.is_awaited:
+            keeper.token, keeper.reason, keeper.is_awaited = token, "", False
             self._grant(Granted(keeper.name, token))
         if not token.expires_at:
             return _LASTING_LOOK
@@ -100,6 +119,9 @@ class TokenService:
         wait *= 1.0 - random.random() / 2  # noqa: S311 - as above
         token = keeper.token
         if token is not None and (not token.expires_at or token.expires_at > self._now()):
+            if keeper.is_awaited:
+                keeper.is_awaited = False
+                self._grant(Granted(keeper.name, token))
             return min(wait, max(token.expires_at - self._now(), 0.0)) if token.expires_at else wait
         if reason != keeper.reason:
             keeper.token, keeper.reason = None, reason
@@ -119,6 +141,8 @@ class _Keeper:
         self.token: Token | None = before.token if before else None
         self.reason: str = before.reason if before else ""
         self.failures = 0
+        self.is_awaited: bool = before.is_awaited if before else False  # by calls whose token was refused
+        self.rests_until: float = before.rests_until if before else 0.0
         self.complaint = Complaint("token_refresh_failed")
         self.task = asyncio.get_running_loop().create_task(service.keep(self))
 

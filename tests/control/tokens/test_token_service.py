@@ -14,9 +14,9 @@ from gateline.control.tokens.service import TokenService
 from gateline.control.tokens.source import NoToken, Source
 from gateline.control.tokens.sources import source_of
 from gateline.model.credential import Aws, Credential, Entra, Google, Ibm, credential_id
-from gateline.model.feed import Granted
+from gateline.model.feed import Granted, Rejected
 from gateline.model.snapshot import Model, Provider, Snapshot, Target
-from gateline.model.token import Bearer
+from gateline.model.token import Bearer, token_id
 
 START = 1_000_000.0
 DEADLINE = 10.0
@@ -86,6 +86,12 @@ class Stage:
         self._sleeping.remove(entry)
         self.now += entry[0]
         entry[1].set_result(None)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while not holds():  # noqa: ASYNC110 - what the service does has no event of its own
+            await asyncio.sleep(0)
 
 
 def play(script: Callable[[Stage], Awaitable[None]]) -> Stage:
@@ -249,13 +255,56 @@ def test_a_reload_keeps_what_is_good_and_tries_at_once_what_is_not() -> None:
         await at.rest(3)
         assert at.fetched.count(IBM) == 2
         at.service.apply(snapshot(IBM, GOOGLE))
-        async with asyncio.timeout(DEADLINE):
-            while at.fetched.count(IBM) < 3:  # noqa: ASYNC110 - what the service does has no event of its own
-                await asyncio.sleep(0)
+        await until(lambda: at.fetched.count(IBM) == 3)
         await at.rest(2)
         assert [at.fetched.count(each) for each in (IBM, GOOGLE, third)] == [3, 1, 1]
         assert all(each.token is not None for each in at.told)
         assert at.wanted[-1] == {credential_id(IBM), credential_id(GOOGLE)}
+
+    play(script)
+
+
+def test_a_rejected_token_is_fetched_anew_at_once() -> None:
+    """Once, however many workers have met the refusal; one that is no longer the last is nobody's matter."""
+
+    async def script(at: Stage) -> None:
+        one, two = Bearer("one", START + 3600), Bearer("two", START + 3600)
+        at.script[IBM] = [one, two]
+        at.service.apply(snapshot(IBM))
+        await at.rest()
+        name = credential_id(IBM)
+        for token in (two, one, one):
+            at.service.rejected(Rejected(name, token_id(token)))
+        at.service.rejected(Rejected(b"unknown", token_id(one)))
+        await until(lambda: len(at.told) == 2)
+        at.service.rejected(Rejected(name, token_id(one)))
+        (wait,) = await at.rest()
+        assert wait > 0.7 * 3600
+        assert at.told == [Granted(name, one), Granted(name, two)]
+        assert len(at.fetched) == 2
+
+    play(script)
+
+
+@pytest.mark.parametrize("answer", [NoToken("away"), Bearer("one", START + 3600)])
+def test_calls_that_wait_hear_that_there_is_no_other_token(answer: Any) -> None:
+    """The same is told again, which is used on: where the issuer fails or repeats it, and where it was just asked."""
+
+    async def script(at: Stage) -> None:
+        one = Bearer("one", START + 3600)
+        at.script[IBM] = [one, answer]
+        at.service.apply(snapshot(IBM))
+        await at.rest()
+        rejected = Rejected(credential_id(IBM), token_id(one))
+        at.service.rejected(rejected)
+        await until(lambda: len(at.told) == 2)
+        at.service.rejected(rejected)
+        assert at.told == [Granted(credential_id(IBM), one)] * 3
+        assert len(at.fetched) == 2
+        at.now += 30
+        at.service.rejected(rejected)
+        await until(lambda: len(at.told) == 4)
+        assert len(at.fetched) == 3
 
     play(script)
 
