@@ -1,5 +1,5 @@
-"""What a huge call does to the others: a prompt of a million tokens and an image of 10 MB, passed on and translated,
-while small calls go through the same worker one after the other."""
+"""What a huge call does to the others: a prompt of a million tokens, an image of 10 MB, a reply of 10 MB, passed on and
+translated, while small calls go through the same worker one after the other."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from threading import Event, Thread
+from typing import Any
 
 from benchmarks.harness.bench import Bench, FigureFailed, cores
 from benchmarks.harness.gateway import MODEL, Gateway, configuration, gateline
@@ -20,6 +21,9 @@ from benchmarks.harness.wrk import chat_body
 REACH = 20.0  # milliseconds
 _TOKENS = 1_000_000
 _IMAGE = 10_000_000  # bytes, before base64
+_REPLY = 10_000_000  # bytes
+_LARGE = "large"  # a provider and a model that answers with so many
+_PIECE = 65_536
 _TIMES = 10
 _CALM = 2.0  # seconds of small calls alone
 
@@ -29,6 +33,7 @@ class Kind:
     name: str
     path: str
     body: bytes
+    reply: int = 0  # bytes, where that is what is huge
 
 
 def measure(bench: Bench) -> Result:
@@ -36,7 +41,8 @@ def measure(bench: Bench) -> Result:
     times = 3 if bench.quick else _TIMES
     with (
         fast_fake(bench, where.load, "--reply-bytes", "600") as up,
-        gateline(bench, where.tested, configuration(up)) as gateway,
+        fast_fake(bench, where.load, "--reply-bytes", str(_REPLY)) as large,
+        gateline(bench, where.tested, _with_large(configuration(up), large)) as gateway,
     ):
         alone = _worst(gateway, lambda: time.sleep(_CALM))
         rows: list[Row] = []
@@ -52,8 +58,14 @@ def measure(bench: Bench) -> Result:
                     added <= REACH,
                 )
             )
-            notes.append(f"{kind.name}: {len(kind.body) / 1e6:.1f} MB, {times} times.")
+            notes.append(f"{kind.name}: {(kind.reply or len(kind.body)) / 1e6:.1f} MB, {times} times.")
     return Result("Neighbours of huge calls", rows, [" ".join(notes)])
+
+
+def _with_large(config: dict[str, Any], url: str) -> dict[str, Any]:
+    config["providers"][_LARGE] = {"kind": "openai-compatible", "base_url": f"{url}/v1", "api_key": "bench"}
+    config["models"][_LARGE] = {"targets": [{"provider": _LARGE, "model": _LARGE}]}
+    return config
 
 
 def _kinds() -> list[Kind]:
@@ -65,12 +77,15 @@ def _kinds() -> list[Kind]:
     image = {"model": MODEL, "messages": [{"role": "user", "content": [picture]}]}
     messages = {"model": MODEL, "max_tokens": 64, "messages": [{"role": "user", "content": prompt}]}
     shown = {**messages, "messages": [{"role": "user", "content": [{"type": "image", "source": source}]}]}
+    short = {"model": _LARGE, "max_tokens": 64, "messages": [{"role": "user", "content": "Say something long."}]}
     openai, anthropic = "/v1/chat/completions", "/v1/messages"
     return [
         Kind("a prompt of 1 million tokens, passed on", openai, json.dumps(chat).encode()),
         Kind("a prompt of 1 million tokens, translated", anthropic, json.dumps(messages).encode()),
         Kind("an image of 10 MB, passed on", openai, json.dumps(image).encode()),
         Kind("an image of 10 MB, translated", anthropic, json.dumps(shown).encode()),
+        Kind("a reply of 10 MB, passed on", openai, json.dumps(short).encode(), _REPLY),
+        Kind("a reply of 10 MB, translated", anthropic, json.dumps(short).encode(), _REPLY),
     ]
 
 
@@ -109,5 +124,9 @@ def _send(gateway: Gateway, kind: Kind, times: int) -> None:
         answer = connection.getresponse()
         if answer.status != 200:
             raise FigureFailed(f"{kind.name} was answered {answer.status}: {answer.read(300)!r}")
-        answer.read()
+        got = 0
+        while piece := answer.read(_PIECE):  # a read of all would hold up the small calls' thread
+            got += len(piece)
         connection.close()
+        if got < kind.reply * 0.9:  # in another format it is a little shorter
+            raise FigureFailed(f"{kind.name} was answered with {got:,} bytes")

@@ -1,7 +1,7 @@
-"""The process that decodes large request bodies, so that no worker's loop stands still for them.
+"""The process that decodes large bodies and replies, so that no worker's loop stands still for them.
 
 It knows descriptors and formats, nothing of requests: a body in, the places of its top-level fields out, or the same
-call in another format. One request at a time; what waits is bounded by the socket's queue.
+call or answer in another format. One request at a time; what waits is bounded by the socket's queue.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import time
 from typing import TypeVar, cast
 
 import msgspec
@@ -24,11 +25,23 @@ from gateline.app.complaints import Complaints
 from gateline.formats.call import read_call
 from gateline.formats.dialect import Dialect
 from gateline.formats.form import read_form
-from gateline.formats.packed import pack
+from gateline.formats.packed import pack, unpack
 from gateline.formats.table import CLIENTS, SERVERS
+from gateline.formats.translation import translate_reply
 from gateline.model.call import Operation
-from gateline.model.errors import BadRequest
-from gateline.model.peek import MESSAGE, Failed, FromPeeker, Peek, Peeked, ToPeeker, Translate, Translated, Unreadable
+from gateline.model.errors import BadRequest, GatewayError, UpstreamBroken, UpstreamError
+from gateline.model.peek import (
+    MESSAGE,
+    Failed,
+    FromPeeker,
+    Peek,
+    Peeked,
+    ToPeeker,
+    Translate,
+    Translated,
+    TranslateReply,
+    Unreadable,
+)
 
 T = TypeVar("T")
 
@@ -104,8 +117,22 @@ def translate(question: Translate, pages: mmap.mmap) -> tuple[Translated, list[b
     return Translated(question.id, len(written.body), len(packed), _first(written.dropped)), [written.body, packed]
 
 
-def _unreadable(number: int, error: BadRequest) -> Unreadable:
-    return Unreadable(number, str(error)[:_WORDS], error.param and error.param[:_WORDS], error.reason)
+def translate_answer(question: TranslateReply, pages: mmap.mmap) -> tuple[Translated, list[bytes]] | Unreadable:
+    """The same for a vendor's answer."""
+    view, size = memoryview(pages), question.size
+    operation, spoken = cast("Operation", question.operation), cast("Operation", question.spoken)
+    ask = unpack(view[size : size + question.packed], operation)
+    client, server = CLIENTS[spoken], SERVERS[operation]
+    try:
+        body, usage = translate_reply(client, server, bytes(view[:size]), ask, int(time()), question.secret)
+    except UpstreamError as error:
+        return _unreadable(question.id, error)
+    return Translated(question.id, len(body), usage=usage), [body]
+
+
+def _unreadable(number: int, error: GatewayError) -> Unreadable:
+    param, code = error.param, error.reason
+    return Unreadable(number, str(error)[:_WORDS], param and param[:_WORDS], code and code[:_WORDS], error.status)
 
 
 def _first(names: Sequence[str]) -> list[str]:
@@ -155,9 +182,13 @@ def answer(
     try:
         if isinstance(question, Peek):
             found = within(patience, lambda: look(question, pages))
-        else:
+        elif isinstance(question, Translate):
             found = within(patience, lambda: translate(question, pages))
-        if found is None:
+        else:
+            found = within(patience, lambda: translate_answer(question, pages))
+        if found is None and isinstance(question, TranslateReply):
+            found = _unreadable(question.id, UpstreamBroken("the upstream's answer took too long to read"))
+        elif found is None:
             found = Unreadable(question.id, "the body took too long to read: make it simpler", None, "invalid_value")
         told, pieces = found if isinstance(found, tuple) else (found, [])
         data = _encode(told)
@@ -205,7 +236,8 @@ def serve(path: Path, parent: int) -> None:
                 continue
             try:
                 question = _decode(data)
-                pages = mmap.mmap(descriptors[0], question.size, prot=mmap.PROT_READ)
+                size = question.size + (question.packed if isinstance(question, TranslateReply) else 0)
+                pages = mmap.mmap(descriptors[0], size, prot=mmap.PROT_READ)
             except (OSError, ValueError, msgspec.MsgspecError, IndexError):
                 continue  # the worker has died meanwhile, or what came is not ours
             finally:

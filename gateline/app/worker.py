@@ -10,6 +10,7 @@ import signal
 import ssl
 import sys
 import time
+from pathlib import Path
 from time import monotonic_ns
 
 import uvloop
@@ -29,6 +30,7 @@ from gateline.gateway.responses import Responses
 from gateline.gateway.router import Router, Upstreams
 from gateline.gateway.tally import Tallies
 from gateline.gateway.tokens import TokenTable
+from gateline.model.feed import Rejected
 from gateline.model.snapshot import Snapshot, decode
 from gateline.net.clock import Clock
 from gateline.net.connect import Connector
@@ -48,6 +50,7 @@ from gateline.store.responses import ResponseStore
 
 _DEAD_AFTER_NS = 1_000_000_000  # a worker without a tick for this long does not count for the balance
 _POLL = 0.05  # seconds between looks at whether all streams have ended, while draining
+_SWITCH = 0.001  # seconds a thread that works on a large body may hold the loop up: by Python's own 5 ms, 12 were seen
 
 
 def main(seat: Seat, tls: ssl.SSLContext | None) -> None:
@@ -77,18 +80,12 @@ class Worker:
         self.clock = clock = Clock()
         data_dir = seat.data_dir
         snapshot = decode(data_dir.snapshot.read_bytes())
-        incarnation = new_incarnation()
-        self._journal = Journal(data_dir.journal, incarnation)
-        try:
-            self._in_flight = InFlight(data_dir.journal, incarnation)
-        except JournalFull:
-            self._journal.discard()  # else each try on a full disk would take a segment more of it
-            raise
+        self._open_journal(data_dir.journal)
         self._limits = Limits(seat.limits, seat.worker, seat.places, data_dir.limits_lock)
         self._tallies = tallies = Tallies(cells)
         self._connector = Connector(loop, EgressPolicy(snapshot.egress_allow), self._complaints.unconnected)
         self._gauges = Gauges(cells)
-        self._tokens = TokenTable(clock)
+        self._tokens = TokenTable(clock, self._reject)
         self._upstreams = Upstreams(self._connector, clock, tallies, data_dir.engine_socket, self._tokens)
         self._peeker = PeekLink(loop, data_dir.run / f"peek-{seat.worker}.sock", data_dir.peek_socket)
         self._keys = KeyTable(
@@ -122,12 +119,25 @@ class Worker:
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
+        sys.setswitchinterval(_SWITCH)
         await self._stop.wait()
         await self._drain()
         self._close()
 
+    def _open_journal(self, folder: Path) -> None:
+        incarnation = new_incarnation()
+        self._journal = Journal(folder, incarnation)
+        try:
+            self._in_flight = InFlight(folder, incarnation)
+        except JournalFull:
+            self._journal.discard()  # else each try on a full disk would take a segment more of it
+            raise
+
     def _cut_calls_of(self, key_id: str) -> None:
         self.front.cut_calls_of(key_id)  # which is made after the table of keys
+
+    def _reject(self, rejected: Rejected) -> None:
+        self._keys.reject(rejected)  # the same
 
     # --- configuration ---
 
@@ -211,6 +221,7 @@ class Worker:
                 columns.LIMIT_LOCK_MISSED: self._limits.lock_missed,
                 columns.JOURNAL_BYTES: self._journal.written,
                 columns.PIPELINES_CUT: self.service.pipelines_cut,
+                columns.THREAD_RESULTS_DROPPED: self.service.thread_results_dropped,
             },
             self.clock.lag,
         )

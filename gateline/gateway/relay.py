@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Sequence
 from time import monotonic_ns
 
 from gateline.formats.contract import Watch
+from gateline.formats.cut import is_cut
 from gateline.formats.mask import Mask, masked
 from gateline.formats.openai.usage import is_json_object
-from gateline.formats.tail import head_object
+from gateline.formats.packed import pack
+from gateline.gateway.billed import Ends, note_usage
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.hop import Hop
 from gateline.gateway.router import TargetRoute
-from gateline.gateway.thread import in_thread
-from gateline.gateway.translate import array_codec, dropped_line, stream_codec, write_reply
-from gateline.model.errors import UpstreamBroken, UpstreamError, UpstreamTimeout
-from gateline.model.usage import Usage, cost
+from gateline.gateway.thread import in_thread, overdue
+from gateline.gateway.translate import (
+    array_codec,
+    dropped_line,
+    reply_lines,
+    reply_room,
+    stream_codec,
+    write_reply,
+    write_reply_apart,
+)
+from gateline.model.errors import UpstreamBroken, UpstreamError, UpstreamOverdue, UpstreamTimeout
+from gateline.model.usage import Usage
 from gateline.net.clock import Clock
 from gateline.net.lease import HIGH_WATER, Lease
+from gateline.net.peeklink import PeekLink
+from gateline.net.spool import Spool
 
 _HELD_BYTES = 8_192  # of a stream before its first visible event, so that another target can still take over
 _HELD_SECONDS = 5.0
 _BLANK = re.compile(rb"[ \t\r\n]*")
 _LARGEST_TRANSLATED = 33_554_432  # bytes of a whole reply that is held to be translated
-_TAIL = 65_536  # bytes at the end of a large reply that its usage is looked for in
+_PIECE = 262_144  # bytes of a translated reply that are written at once
 
 
-async def relay(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop, clock: Clock) -> None:
+async def relay(
+    exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop, clock: Clock, peeker: PeekLink
+) -> None:
     """Raises UpstreamError when the reply is not what it should be; `exchange.has_started` says whether the client
     has seen any of it."""
     if lease.is_stream:
@@ -35,26 +49,39 @@ async def relay(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop,
     elif hop.client is None:
         await _relay_large(exchange, lease, target, hop, clock)
     else:
-        pieces = await _collect(exchange, lease, target, clock)
-        await _translate_large(exchange, lease, target, hop, pieces)
+        await _relay_translated(exchange, lease, target, hop, clock, peeker)
 
 
 def relay_whole(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop) -> None:
     """Answers with a reply that is all there. Raises UpstreamBroken when it is no JSON object, UpstreamError when it is
     an error that calls itself a success."""
     body = lease.take()
+    glance = hop.glance
+    usage = None if glance is None else glance(body)
+    if usage is None:
+        _relay_examined(exchange, lease, target, hop, body)
+    else:
+        note_usage(exchange, target, usage)
+        exchange.answer(200, body, lease.lines + dropped_line(exchange) if exchange.dropped else lease.lines)
+
+
+def _relay_examined(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop, body: bytes) -> None:
+    """`relay_whole` for a reply that is not as nearly all are, or of a format where each is looked at closely."""
     watch = hop.watch
     assert watch is not None
-    is_json = watch.is_json and (watch.wants_text is None or not _wants_text(exchange, watch))
-    if is_json and not (body[:1] == b"{" and body[-1:] == b"}") and not is_json_object(body):
+    is_json = watch.is_json and not _wants_text(exchange, watch)
+    if is_json and not is_json_object(body):
         raise _no_object(lease, target)
     if body.find(watch.error_key) >= 0 and watch.reported is not None:
         failed = watch.reported(body, exchange.secret)
         if failed is not None:
-            _note_usage(exchange, target, watch.usage(body) if is_json else None)  # it is billed all the same
+            note_usage(exchange, target, watch.usage(body) if is_json else None)  # it is billed all the same
             raise failed
     if hop.client is None:
-        _note_usage(exchange, target, watch.usage(body) if is_json else None)
+        usage = watch.usage(body) if is_json else None
+        if is_json and usage is None and is_cut(body):  # a usage is read up to the reply's end, which is there then
+            raise _no_object(lease, target)
+        note_usage(exchange, target, usage)
         if watch.has_answer is not None and not watch.has_answer(body):
             raise UpstreamBroken(f"{target.provider.name} answered without an answer.")
         body = masked(body, exchange.secret) if hop.is_raw else body
@@ -62,56 +89,89 @@ def relay_whole(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop)
         exchange.answer(lease.status, body, lines)
     else:
         try:
-            lines, answer, usage = write_reply(exchange, hop, body)
+            body, usage = write_reply(exchange, hop, body)
         except UpstreamError:
-            _note_usage(exchange, target, watch.usage(body) if is_json else None)
+            note_usage(exchange, target, watch.usage(body) if is_json else None)
             raise
-        body = answer
-        _note_usage(exchange, target, usage)
-        exchange.answer(lease.status, body, lines)
+        note_usage(exchange, target, usage)
+        exchange.answer(lease.status, body, reply_lines(exchange))
     if exchange.operation == "responses":
         exchange.reply = body
 
 
-async def _collect(exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock) -> list[bytes]:
-    """Waits for the whole of a large reply that is to be translated. Raises UpstreamBroken when it is too large."""
+async def _relay_translated(
+    exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop, clock: Clock, peeker: PeekLink
+) -> None:
+    """Answers with a large reply once all of it is here. Raises as `relay_whole` does, and CallTimeout."""
+    answer, usage = await _translated(exchange, lease, target, hop, clock, peeker)
+    note_usage(exchange, target, usage)
+    if exchange.operation == "responses":
+        exchange.reply = bytes(answer)
+    exchange.start(lease.status, reply_lines(exchange), len(answer))
+    await _write_out(exchange, memoryview(answer), clock)
+
+
+async def _translated(
+    exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop, clock: Clock, peeker: PeekLink
+) -> tuple[bytes | memoryview, Usage | None]:
+    """The client's body for a large reply, and its usage. Written by another process: in a thread, which is what is
+    left without it, the interpreter is held for one step at a time, of 30 ms for a picture of 10 MB."""
+    packed = pack(exchange.ask) if exchange.ask is not None else b""
+    body = reply_room(min(lease.length or _LARGEST_TRANSLATED, _LARGEST_TRANSLATED) + len(packed))
+    ends = Ends()
+    try:
+        await _collect(exchange, lease, target, clock, body, ends)
+        view = body.view() if isinstance(body, Spool) else memoryview(body)
+        if packed and isinstance(body, Spool):
+            body.extend(packed)
+            written = await write_reply_apart(exchange, hop, body, len(packed), peeker, clock)
+            if written is not None:
+                return written
+        return await in_thread(exchange, lambda: write_reply(exchange, hop, bytes(view)))
+    except BaseException:  # also when the client leaves: what has come is billed
+        ends.add(lease.take())
+        if hop.watch is not None:
+            note_usage(exchange, target, ends.usage(hop.watch))
+        raise
+
+
+async def _collect(
+    exchange: Exchange, lease: Lease, target: TargetRoute, clock: Clock, body: Spool | bytearray, ends: Ends
+) -> None:
+    """Waits for the whole of a reply. Raises UpstreamBroken when it is too large to be held."""
     exchange.wake_at = idle_at = clock.now + target.provider.idle_timeout
-    pieces: list[bytes] = []
-    size = 0
-    while not lease.complete:
-        if lease.failure is not None:
-            raise lease.failure
+    while lease.size or not lease.complete:
         if lease.size:
-            size += lease.size
-            pieces.append(lease.take())
-            if size > _LARGEST_TRANSLATED:
+            if len(body) + lease.size > _LARGEST_TRANSLATED:
                 raise UpstreamBroken(f"{target.provider.name} answered with over {_LARGEST_TRANSLATED} bytes.")
+            body.extend(piece := lease.take())
+            ends.add(piece)
+            if lease.complete:
+                break
             lease.resume()
             exchange.wake_at = idle_at = clock.now + target.provider.idle_timeout
+        elif lease.failure is not None:
+            raise lease.failure
+        else:
+            await exchange.flow.park()
+            _check(exchange, target, clock, idle_at)
+
+
+async def _write_out(exchange: Exchange, answer: memoryview, clock: Clock) -> None:
+    """Writes an answer that was started, but for its last piece, as the client takes it: a piece a turn of the loop,
+    since a fast client takes 10 MB in one of 10 ms."""
+    exchange.wake_at = exchange.call_ends_at
+    loop = asyncio.get_running_loop()
+    while len(answer) > _PIECE:
+        if exchange.connection.writable:
+            exchange.write(bytes(answer[:_PIECE]))
+            answer = answer[_PIECE:]
+            loop.call_soon(exchange.flow.wake)
         await exchange.flow.park()
-        _check(exchange, target, clock, idle_at)
-    pieces.append(lease.take())
-    return pieces
-
-
-async def _translate_large(
-    exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop, pieces: Sequence[bytes]
-) -> None:
-    """Answers with a large reply that is all there. In a thread: the interpreter is then held for one step of it at a
-    time, of 10 ms for a picture of 10 MB, and other calls go on in between. Raises as `relay_whole` does."""
-
-    def translate() -> tuple[bytes, bytes, Usage | None]:
-        whole = b"".join(pieces)
-        if not is_json_object(whole):
-            raise _no_object(lease, target)
-        return write_reply(exchange, hop, whole)
-
-    lines, body, usage = await in_thread(exchange, translate)
-    _note_usage(exchange, target, usage)
-    exchange.start(lease.status, lines, len(body))
-    exchange.hold(body)
-    if exchange.operation == "responses":
-        exchange.reply = body
+        exchange.check()
+        if clock.now > exchange.call_ends_at:
+            raise overdue(exchange)
+    exchange.hold(bytes(answer))
 
 
 def refuse_kind(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop) -> UpstreamBroken:
@@ -120,58 +180,57 @@ def refuse_kind(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop)
     if lease.is_stream:
         return UpstreamBroken(f"{target.provider.name} answered with a stream, which was not asked for.")
     if lease.complete and hop.watch is not None:
-        _note_usage(exchange, target, hop.watch.usage(lease.take()))
+        note_usage(exchange, target, hop.watch.usage(lease.take()))
     return UpstreamBroken(f"{target.provider.name} answered without a stream, which was asked for.")
 
 
-def late(exchange: Exchange, target: TargetRoute) -> UpstreamTimeout:
+def late(exchange: Exchange, target: TargetRoute) -> UpstreamOverdue:
     """The attempt, or the call with all of its attempts, has taken all the time it may."""
     if exchange.ends_at < exchange.call_ends_at:
-        return UpstreamTimeout(
+        return UpstreamOverdue(
             f"{target.provider.name} was still answering after {target.provider.total_timeout:g} s, all it may take."
         )
     seconds = exchange.router.snapshot.server.request_timeout
-    return UpstreamTimeout(f"The call took longer than the {seconds:g} s a call may (server.request_timeout).")
+    return UpstreamOverdue(f"The call took longer than the {seconds:g} s a call may (server.request_timeout).")
 
 
 async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop, clock: Clock) -> None:
-    """Relays at the client's pace; what waits here is bounded by the lease's high-water mark."""
+    """Relays at the client's pace; what waits here is bounded by the lease's high-water mark. Raises UpstreamBroken
+    when the reply does not end as it began."""
     watch = hop.watch
     assert watch is not None
     is_json = watch.is_json and not _wants_text(exchange, watch)
     await _look_at_beginning(exchange, lease, target, clock, is_json=is_json)
     exchange.start(lease.status, lease.lines + dropped_line(exchange), lease.length)
     mask = Mask(exchange.secret if hop.is_raw else "")
-    head = tail = b""
+    ends = Ends()
+    last = b""
     idle = target.provider.idle_timeout
     exchange.wake_at = idle_at = clock.now + idle
-    while True:
-        if lease.size and exchange.connection.writable:
-            piece = mask.feed(lease.take())
-            head = head or piece[:_TAIL]
-            tail = piece[-_TAIL:] if len(piece) >= _TAIL else (tail + piece)[-_TAIL:]
-            if lease.complete:
-                _note_usage(exchange, target, _usage_at_ends(watch, head, tail) if is_json else None)
-                exchange.hold(piece + mask.rest())
-                return
-            if piece:
-                exchange.write(piece)
-            lease.resume()
-            exchange.wake_at = idle_at = clock.now + idle
-        elif lease.complete and not lease.size:
-            _note_usage(exchange, target, _usage_at_ends(watch, head, tail) if is_json else None)
-            exchange.hold(mask.rest())
-            return
-        elif lease.failure is not None and not lease.size:
-            raise lease.failure
-        else:
-            await exchange.flow.park()
-            _check(exchange, target, clock, idle_at)
-
-
-def _usage_at_ends(watch: Watch, head: bytes, tail: bytes) -> Usage | None:
-    """Most vendors say it last; some ahead of what makes the reply large."""
-    return watch.usage_in_tail(tail) or watch.usage(head_object(head))
+    try:
+        while lease.size or not lease.complete:
+            if lease.size and exchange.connection.writable:
+                ends.add(piece := lease.take())
+                piece = mask.feed(piece)
+                if lease.complete:
+                    last = piece
+                    break
+                if piece:
+                    exchange.write(piece)
+                lease.resume()
+                exchange.wake_at = idle_at = clock.now + idle
+            elif lease.failure is not None and not lease.size:
+                raise lease.failure
+            else:
+                await exchange.flow.park()
+                _check(exchange, target, clock, idle_at)
+    finally:  # also when the client leaves: what has come is billed
+        if is_json:
+            ends.add(lease.take())
+            note_usage(exchange, target, ends.usage(watch))
+    if is_json and not ends.are_closed:
+        raise _no_object(lease, target)
+    exchange.hold(last + mask.rest())
 
 
 def _wants_text(exchange: Exchange, watch: Watch) -> bool:
@@ -203,7 +262,9 @@ async def _look_at_beginning(
 
 
 def _no_object(lease: Lease, target: TargetRoute) -> UpstreamBroken:
-    return UpstreamBroken(f"{target.provider.name} answered {lease.status} with a body that is not a JSON object.")
+    return UpstreamBroken(
+        f"{target.provider.name} answered {lease.status} with a body that is not a JSON object, or not a whole one."
+    )
 
 
 class _Stream:
@@ -253,10 +314,13 @@ class _Stream:
             flow.wake()
 
     async def run(self, target: TargetRoute) -> None:
+        codec = self._codec
         try:
             await self._pass(target)
         finally:  # also when the client leaves, the time is up or the call is cut: what was told is billed
-            _note_usage(self._exchange, target, self._codec.usage)
+            if self._lease.size and not codec.done:
+                codec.feed(self._lease.take())
+            note_usage(self._exchange, target, codec.usage)
 
     async def _pass(self, target: TargetRoute) -> None:
         exchange, lease, codec = self._exchange, self._lease, self._codec
@@ -326,15 +390,3 @@ def _check(exchange: Exchange, target: TargetRoute, clock: Clock, idle_at: float
         raise late(exchange, target)
     if now > idle_at and exchange.connection.writable:
         raise UpstreamTimeout(f"{target.provider.name} sent nothing for {target.provider.idle_timeout:g} s.")
-
-
-def _note_usage(exchange: Exchange, target: TargetRoute, usage: Usage | None) -> None:
-    attempt = exchange.attempts[-1]
-    if usage is not None:
-        attempt.usage = exchange.usage = usage
-        attempt.usage_source = exchange.usage_source = "provider"
-        price = target.target.price
-        if price is not None:
-            attempt.cost = exchange.cost = cost(usage, price)
-            if len(exchange.attempts) > 1:  # attempts that failed are billed as well
-                exchange.cost = sum(each.cost for each in exchange.attempts if each.cost is not None)

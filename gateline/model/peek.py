@@ -1,13 +1,16 @@
-"""Messages between a worker and the process that reads large bodies for it, one a datagram on `run/peek.sock`.
+"""Messages between a worker and the process that reads what is large for it, one a datagram on `run/peek.sock`.
 
 Bodies themselves are not sent: their descriptors travel beside question and answer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from gateline.model.call import Span
+from gateline.model.usage import Usage
 
 MESSAGE = 65_536  # bytes of one at most: what is longer is not sent
 
@@ -39,12 +42,13 @@ class Peeked(msgspec.Struct, array_like=True, tag=2):
 
 
 class Unreadable(msgspec.Struct, array_like=True, tag=3):
-    """The body is no call: the parts of the BadRequest that says why."""
+    """The body is no call, or no answer: the parts of the error that says why."""
 
     id: int
     message: str
     param: str | None
     code: str | None
+    status: int = 400
 
 
 class Translate(msgspec.Struct, array_like=True, tag=4):
@@ -62,13 +66,15 @@ class Translate(msgspec.Struct, array_like=True, tag=4):
 
 
 class Translated(msgspec.Struct, array_like=True, tag=5):
-    """Behind the descriptor beside it lie the vendor's body, `size` bytes, and behind that the call as its answer will
-    need it (`formats.packed`), `packed` bytes. `dropped` are features that the vendor's format has no place for."""
+    """Behind the descriptor beside it lie the body for the vendor or the client, `size` bytes, and behind the former
+    the call as its answer will need it (`formats.packed`), `packed` bytes. `dropped` are features that the vendor's
+    format has no place for, `usage` is what an answer says of its own."""
 
     id: int
     size: int
-    packed: int
-    dropped: list[str]
+    packed: int = 0
+    dropped: Sequence[str] = ()
+    usage: Usage | None = None
 
 
 class Failed(msgspec.Struct, array_like=True, tag=6):
@@ -77,5 +83,17 @@ class Failed(msgspec.Struct, array_like=True, tag=6):
     id: int
 
 
-ToPeeker = Peek | Translate
+class TranslateReply(msgspec.Struct, array_like=True, tag=7):
+    """Behind the descriptor lie a vendor's answer to a call of `spoken`, `size` bytes, and the client's call of
+    `operation` (`formats.packed`), `packed` bytes: write the answer as the client's. No error may show `secret`."""
+
+    id: int
+    operation: str
+    size: int
+    packed: int
+    spoken: str
+    secret: str
+
+
+ToPeeker = Peek | Translate | TranslateReply
 FromPeeker = Peeked | Unreadable | Translated | Failed

@@ -1,4 +1,4 @@
-"""Asks another process what is in a large body, and goes on serving meanwhile."""
+"""Asks another process what is in a large body or reply, and goes on serving meanwhile."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateline.model.peek import MESSAGE, Failed, FromPeeker, Peek, ToPeeker, Translate, Translated
+from gateline.model.peek import MESSAGE, Failed, FromPeeker, Peek, ToPeeker, Translate, Translated, TranslateReply
 from gateline.net.flow import Flow
 from gateline.net.spool import Spool
 
@@ -57,6 +57,13 @@ class PeekLink:
     ) -> Question | None:
         """The same for a translation, as in `Translate`."""
         message = Translate(self._next, operation, len(spool), model, stream, spoken, target, dialect)
+        return self._send(message, spool, flow)
+
+    def ask_reply(
+        self, spool: Spool, operation: str, flow: Flow, packed: int, *, spoken: str, secret: str
+    ) -> Question | None:
+        """The same for an answer, as in `TranslateReply`: the last `packed` bytes of the spool are the call."""
+        message = TranslateReply(self._next, operation, len(spool) - packed, packed, spoken, secret)
         return self._send(message, spool, flow)
 
     def _send(self, message: ToPeeker, spool: Spool, flow: Flow) -> Question | None:

@@ -45,6 +45,8 @@ class Service:
         self.open = 0
         self.accepted = 0
         self.pipelines_cut = 0  # connections that ended because too much waited behind a request
+        self.in_threads = 0  # pieces of work, waiting or under way
+        self.thread_results_dropped = 0  # since the call's time was up, or its client gone
         self.bodies = 0  # bytes of request bodies in memory
         self.small = min(_SMALL, limits.body_bytes)
         self._sweep = 0

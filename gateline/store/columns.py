@@ -51,6 +51,7 @@ UNKNOWN_CALLER_OTHER: Final = UNKNOWN_CALLER + len(UNKNOWN_CALLER_STATUSES)
 NOT_ACCEPTING: Final = UNKNOWN_CALLER_OTHER + 1  # gauge: 1 once the worker takes no new connections
 BODY_BYTES: Final = NOT_ACCEPTING + 1  # gauge: bytes of request bodies in memory
 PIPELINES_CUT: Final = BODY_BYTES + 1  # client connections ended because too much waited behind a request
+THREAD_RESULTS_DROPPED: Final = PIPELINES_CUT + 1  # work on threads that nobody waited for to its end
 WORKER_WIDTH: Final = 128
 
 WORKER_GAUGES: Final = (

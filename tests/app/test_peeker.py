@@ -22,8 +22,22 @@ from gateline.app.peeker import answer, look, within
 from gateline.formats.call import read_call
 from gateline.formats.dialect import PLAIN
 from gateline.formats.form import read_form
+from gateline.formats.packed import pack
+from gateline.model.chat import Chat
 from gateline.model.errors import BadRequest
-from gateline.model.peek import MESSAGE, Failed, FromPeeker, Peek, Peeked, ToPeeker, Translate, Translated, Unreadable
+from gateline.model.peek import (
+    MESSAGE,
+    Failed,
+    FromPeeker,
+    Peek,
+    Peeked,
+    ToPeeker,
+    Translate,
+    Translated,
+    TranslateReply,
+    Unreadable,
+)
+from gateline.model.usage import Usage
 from gateline.net.flow import Flow
 from gateline.net.peeklink import PeekLink, Question
 from gateline.net.spool import Spool
@@ -146,6 +160,62 @@ def test_what_is_done_in_time_is_not_interrupted() -> None:
         within(60.0, lambda: read_call(b"", "chat.completions"))
 
 
+REPLY = b'{"id":"c","choices":[{"message":{"content":"%b"}}],"usage":{"prompt_tokens":2,"completion_tokens":3}}'
+
+
+def reply_spool(body: bytes) -> tuple[Spool, int]:
+    """A vendor's reply and behind it the call in Anthropic's format that it answers, and how long that is."""
+    packed = pack(Chat(model="m", turns=[]))
+    spool = Spool(len(body) + len(packed))
+    spool.extend(body)
+    spool.extend(packed)
+    return spool, len(packed)
+
+
+def answered(body: bytes, patience: float = 60.0) -> tuple[FromPeeker, bytes]:
+    spool, packed = reply_spool(body)
+    question = TranslateReply(7, "messages", len(body), packed, "chat.completions", "sk-secret")
+    data, pieces = answer(question, spool.pages, Complaints("peeker", 0), patience)
+    assert len(data) <= MESSAGE
+    return msgspec.msgpack.decode(data, type=FromPeeker), b"".join(pieces)
+
+
+def test_a_reply_is_written_in_the_clients_format() -> None:
+    """With the usage that the vendor told; the answer's bytes go beside the datagram."""
+    told, body = answered(REPLY % b"Hello")
+    assert isinstance(told, Translated)
+    assert (told.id, told.size, told.packed, told.usage) == (7, len(body), 0, Usage(2, 3))
+    message = json.loads(body)
+    assert (message["type"], message["model"], message["content"][0]["text"]) == ("message", "m", "Hello")
+
+
+def test_a_reply_that_is_an_error_is_told_with_all_that_makes_it_one() -> None:
+    """Status, code and words, cut to what a datagram holds; the secret is in none of them."""
+    words = "sk-secret is out of room " + "x" * 100_000
+    failed = json.dumps({"error": {"message": words, "code": "full", "param": "p" * 100_000}}).encode()
+    told, _ = answered(failed)
+    assert isinstance(told, Unreadable)
+    assert (told.status, told.code) == (502, "full")
+    assert "is out of room" in told.message
+    assert "sk-secret" not in told.message
+    broken, _ = answered(b'{"choices":[{"message":{"content":"a"}')
+    assert isinstance(broken, Unreadable)
+    assert (broken.status, broken.code) == (502, "upstream_broken")
+
+
+def test_a_reply_that_takes_too_long_is_the_upstreams_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All others wait behind it: it is given up, as a body is."""
+
+    def spin(*_: object) -> Translated:
+        while True:
+            pass
+
+    monkeypatch.setattr(peeker_process, "translate_answer", spin)
+    told, _ = answered(REPLY % b"Hello", 0.01)
+    assert isinstance(told, Unreadable)
+    assert (told.status, told.code) == (502, "upstream_broken")
+
+
 @pytest.fixture
 def peeker(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "peek.sock"
@@ -191,6 +261,37 @@ def test_a_worker_asks_over_its_socket_and_is_woken(peeker: Path, tmp_path: Path
     assert isinstance(answer, Peeked)
     assert (answer.model, answer.stream) == ("big", True)
     assert [name for name, _, _ in answer.spans] == ["model", "messages", "stream"]
+
+
+def test_a_reply_travels_there_and_back(peeker: Path, tmp_path: Path) -> None:
+    """10 MB of it, both ways in memory that is not copied."""
+
+    async def story() -> Question:
+        link = PeekLink(asyncio.get_running_loop(), tmp_path / "peek-0.sock", peeker)
+        spool, packed = reply_spool(REPLY % (b"x" * 10_000_000))
+        woken = asyncio.Event()
+
+        class Waker(Flow):
+            def wake(self) -> None:
+                woken.set()
+
+        try:
+            question = link.ask_reply(
+                spool, "messages", Waker(lambda crash: None), packed, spoken="chat.completions", secret="s"
+            )
+            assert question is not None
+            async with asyncio.timeout(30):
+                await woken.wait()
+            return question
+        finally:
+            link.close()
+
+    question = asyncio.run(story())
+    assert isinstance(question.answer, Translated)
+    assert question.answer.usage == Usage(2, 3)
+    assert question.pages is not None
+    assert len(json.loads(bytes(question.pages))["content"][0]["text"]) == 10_000_000
+    assert not question.spool.is_shared
 
 
 def test_a_defect_is_told_and_costs_no_other_question(peeker: Path, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ async def test_a_body_is_counted_while_its_call_runs(tmp_path: Path, wire: bytes
             assert status(client) == 200
         else:
             client.end(ConnectionResetError())
+            await gate.settle_once()
         assert gate.service.bodies == 0
         assert gate.record.bytes_in == len(wire) - wire.index(b"\r\n\r\n") - 4
 

@@ -10,7 +10,23 @@ import pytest
 
 from gateline.model.snapshot import Retry
 from gateline.model.usage import Usage
-from tests.gateway.rig import BODY, LAST, Gate, Upstream, chat, chunk, error, model, provider, snapshot, status
+from tests.gateway.rig import (
+    BODY,
+    LAST,
+    STREAM_HEAD,
+    USAGE,
+    WORD,
+    Gate,
+    Upstream,
+    call,
+    chat,
+    chunk,
+    error,
+    model,
+    provider,
+    snapshot,
+    status,
+)
 from tests.net.transport import FakeTransport, on_loop, until
 
 MIB = 1_048_576
@@ -205,3 +221,56 @@ def decoded(client: FakeTransport) -> bytes:
         size, _, body = body.partition(b"\r\n")
         found, body = found + body[: int(size, 16)], body[int(size, 16) + 2 :]
     return found
+
+
+# --- what it costs, whatever becomes of it ---
+
+USED = b',"usage":{"prompt_tokens":2,"completion_tokens":3}}'
+ASKED = b'{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
+
+
+def message() -> bytes:
+    """A call whose reply has to be translated."""
+    return call(ASKED).replace(b"/v1/chat/completions", b"/v1/messages")
+
+
+@on_loop
+async def test_usage_of_a_large_reply_that_is_an_error_is_noted(tmp_path: Path) -> None:
+    """A translated one: the client gets the error, the ledger what it cost."""
+    gate = Gate(tmp_path, snapshot(retry=ONCE))
+    client, upstream = await gate.asked(message())
+    send(upstream, announced(b'{"error":{"message":"no room"},"pad":"%b"' % (b"x" * 2 * MIB) + USED))
+    await until(lambda: gate.journal.records)
+    assert status(client) == 502
+    assert error(client)["message"].startswith("no room")
+    assert (gate.record.usage, gate.record.attempts[0].usage) == (Usage(2, 3), Usage(2, 3))
+
+
+@on_loop
+async def test_usage_of_a_large_reply_whose_client_leaves_is_noted(tmp_path: Path) -> None:
+    """While it is translated: all of it has come, and is billed."""
+    gate = Gate(tmp_path, snapshot(retry=ONCE))
+    client, upstream = await gate.asked(message())
+    body = BODY[:-1].replace(b"{}", b'{"message":{"content":"%b"}}' % (b"x" * 2 * MIB))
+    send(upstream, announced(body + b"}"))
+    client.end()
+    await until(lambda: gate.journal.records)
+    assert (gate.record.status, gate.record.usage) == (499, Usage(2, 3))
+
+
+@on_loop
+async def test_usage_that_a_slow_client_has_not_taken_is_noted(tmp_path: Path) -> None:
+    """It leaves with the end of its answer still here: that has come, and is billed."""
+    told = STREAM_HEAD + chunk(WORD)
+    for first, rest, asked in (
+        (b"", announced(b'{"choices":[{"a":"%b"}]' % (b"x" * 2 * MIB) + USED), chat()),
+        (told, chunk(USAGE), chat(stream=True)),
+    ):
+        gate = Gate(tmp_path / str(len(asked)), snapshot(retry=ONCE))
+        client, upstream = await gate.asked(asked)
+        send(upstream, first)
+        client._protocol.pause_writing()
+        send(upstream, rest)
+        assert not gate.journal.records
+        client.end()
+        assert (gate.record.status, gate.record.usage) == (499, Usage(2, 3))
