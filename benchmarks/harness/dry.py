@@ -138,7 +138,8 @@ def _compose(loop: asyncio.AbstractEventLoop, folder: Path, stack: contextlib.Ex
     shared = Limits(mmap(-1, limits.size(1)), 0, 1, folder / "limits.lock")
     tallies = Tallies(cells)
     connector = Connector(loop, EgressPolicy(()))
-    upstreams = Upstreams(connector, clock, tallies, lambda name: folder / f"engine-{name}.sock", TokenTable(clock))
+    tokens = TokenTable(clock, lambda _: None)
+    upstreams = Upstreams(connector, clock, tallies, lambda name: folder / f"engine-{name}.sock", tokens)
     peeker = PeekLink(loop, folder / "peek-0.sock", folder / "peek.sock")
     keys = KeyTable(folder / "feed.sock", 0, clock, _no_configuration, _no_cut, lambda _: None)
     keys._receive(Changed(_key()))  # as if the control plane had told it

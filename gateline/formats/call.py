@@ -97,7 +97,7 @@ def read_call(
             raise BadRequest(f"{operation} cannot be streamed: leave `stream` out", param="stream")
     elif operation in _STREAMS_UNASKED:
         call.stream = True
-    if operation == "audio.speech" and "stream_format" in fields:
+    if "stream_format" in fields and operation == "audio.speech":
         call.stream = call.stream or bytes(fields["stream_format"]) == b'"sse"'
     if "stream_options" in fields:
         call.include_usage = _asks_usage(fields["stream_options"])
@@ -140,7 +140,7 @@ def _counted_fields(body: bytes | bytearray | memoryview) -> dict[str, Raw]:
 
 
 def write_body(
-    call: Call, target_model: str | None, *, ask_usage: bool | None, added: Mapping[str, str] = _NOTHING
+    call: Call, target_model: str | None, ask_usage: bool | None, added: Mapping[str, str] = _NOTHING
 ) -> bytes:
     """The upstream's body: `model` is `target_model`, or absent where the path says it (None); of a stream,
     `stream_options.include_usage` is true when `ask_usage`, and `stream_options` is left out when it is False (its
@@ -154,7 +154,7 @@ def write_body(
 
 
 def write_body_parts(
-    call: Call, target_model: str | None, *, ask_usage: bool | None, added: Mapping[str, str] = _NOTHING
+    call: Call, target_model: str | None, ask_usage: bool | None, added: Mapping[str, str] = _NOTHING
 ) -> list[bytes | memoryview]:
     """The bytes of `write_body` in pieces: values from 16 KiB on are views into the client's body, not copies."""
     parts: list[bytes | memoryview] = []

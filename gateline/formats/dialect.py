@@ -19,7 +19,8 @@ class Dialect(msgspec.Struct, frozen=True):
     body where Anthropic's models are hosted by others.
     seals: where it takes seals back: `reasoning_details` (OpenRouter: those of the model's maker, which its name begins
     with) or `extra_content` of tool calls (Google's endpoint). cache_control: content parts may hold it.
-    rerank: whose shape it ranks in (Voyage bounds results by `top_k`).
+    rerank: whose shape it ranks in (Voyage bounds results by `top_k`). maker: whose its seals are; empty: of the vendor
+    whose format it speaks.
     """
 
     max_tokens: str = "max_tokens"
@@ -35,6 +36,7 @@ class Dialect(msgspec.Struct, frozen=True):
     seals: Literal["", "reasoning_details", "extra_content"] = ""
     cache_control: bool = False
     rerank: Literal["cohere", "voyage"] = "cohere"
+    maker: str = ""
 
 
 PLAIN = Dialect()

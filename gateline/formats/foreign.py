@@ -13,14 +13,14 @@ from gateline.formats.dialect import Dialect
 from gateline.model.call import Operation
 
 _MARK = b"gateline."  # found a hundred times faster than the pattern
-_MARKED = re.compile(rb"gateline\.(?:[a-z]+\.)?(?:anthropic|gemini|openai)\.")
+_MARKED = re.compile(rb"gateline\.[a-z0-9-]+\.")  # begins with letters, or it would take four times as long
+_AHEAD = b'":'  # of a mark: where a field begins, or behind what stands in front of one
 _HIDDEN = b'"redactedContent"'  # of Converse: marks in it stand behind other text, in base64
 _SHOWN = b'"reasoningText"'
+_REASONED = b'"reasoningContent"'  # one and the other stand in it
 _ENCODED = b"Z2F0ZWxpbmUu"  # the mark in base64, where a format keeps seals as bytes
 _UNSIGNED = re.compile(rb'"signature": ?""')  # of thoughts that had no seal, as clients write them
 _OUTLINE = b'"gateline.['  # Ollama's, in JSON inside of a string
-# The same wherever it begins among the bytes: only what no byte beside it changes.
-_ENCODED_WITHIN = (_ENCODED, b"dhdGVsaW5lL", b"nYXRlbGluZS")
 _DETAILS = b'"reasoning_details"'  # OpenAI's format has no place of its own for seals, and no mark
 _MARKS_OF: dict[Operation, bytes] = {
     "messages": _MARK,
@@ -33,21 +33,55 @@ _MARKS_OF: dict[Operation, bytes] = {
     "chat.completions": _DETAILS,
 }
 _SIGNED = frozenset({"messages", "messages.count_tokens"})
+_THOUGHT = b'thinking"'  # the end of both types of blocks that hold what Claude thought
+_SLICE = 1_048_576  # bytes that are searched at once
+_FIELD = b'"gateline.'  # a field that begins with a mark
+# The id of an item that was made here: the vendor's own never end so.
+_NAMED = b'"rs_'
+_NAMED_HERE = re.compile(rb'"rs_[^"]{1,300}_[0-9]{1,5}"')
+
+
+def foreign_hint(operation: Operation, dialect: Dialect) -> bytes:
+    """What stands in every body of which `holds_foreign` is true, to be searched for first; empty where none is, and
+    for Responses, of which each is asked."""
+    if operation in _SIGNED:
+        return _THOUGHT
+    if operation == "converse":
+        return _REASONED
+    return _mark_of(operation, dialect)
 
 
 def holds_foreign(operation: Operation, body: Body, dialect: Dialect) -> bool:
-    """Whether `body`, of a call in its vendor's own format, holds a seal that is not that vendor's."""
-    mark = _MARKS_OF.get(operation)
-    if mark is None:
+    """Whether `body`, of a call in its vendor's own format, holds a seal that is not that vendor's, or one of its own
+    that has a mark."""
+    if operation == "responses":
+        return _holds_items(body)
+    mark = _mark_of(operation, dialect)
+    if not mark:
         return False
-    if _holds(body, mark):
-        if mark is _DETAILS:
-            return dialect.seals != "reasoning_details"
-        if mark is not _MARK or _MARKED.search(body) is not None:
-            return True
+    if stands_in(body, mark) and (mark is not _MARK or _is_marked(body)):
+        return True
     if operation == "converse":
-        return _holds(body, _HIDDEN) or (_holds(body, _SHOWN) and _lacks_signature(body))
-    return operation in _SIGNED and _UNSIGNED.search(body) is not None
+        return stands_in(body, _HIDDEN) or (stands_in(body, _SHOWN) and _lacks_signature(body))
+    if operation not in _SIGNED:
+        return False
+    return _UNSIGNED.search(body) is not None
+
+
+def _mark_of(operation: Operation, dialect: Dialect) -> bytes:
+    is_welcome = operation == "chat.completions" and dialect.seals == "reasoning_details"
+    return _FIELD if is_welcome else _MARKS_OF.get(operation, b"")
+
+
+def _holds_items(body: Body) -> bool:
+    """Whether an input holds what another vendor sealed, or reasoning that nobody did."""
+    if stands_in(body, _FIELD):
+        return True
+    return stands_in(body, _NAMED) and _NAMED_HERE.search(body) is not None
+
+
+def _is_marked(body: Body) -> bool:
+    return any(body[found.start() - 1] in _AHEAD for found in _MARKED.finditer(body))
 
 
 def _lacks_signature(body: Body) -> bool:
@@ -55,7 +89,8 @@ def _lacks_signature(body: Body) -> bool:
     return len(re.findall(_SHOWN, body)) > len(re.findall(b'"signature"', body))
 
 
-def _holds(body: Body, mark: bytes) -> bool:
-    if isinstance(body, memoryview):
-        return re.search(re.escape(mark), body) is not None
-    return body.find(mark) >= 0
+def stands_in(body: Body, mark: bytes) -> bool:
+    """2 to 4 ms for 10 MB, in slices: a search holds up every other thread until it ends."""
+    if isinstance(body, memoryview) or len(body) > _SLICE:
+        return any(mark in bytes(body[at : at + _SLICE + len(mark) - 1]) for at in range(0, len(body), _SLICE))
+    return mark in body

@@ -1,7 +1,7 @@
 """Seals in formats that have no place for their maker: marked with it on the way out, known by it on the way in.
 
-A client keeps what it was given and sends it back a turn later, maybe to a model of another vendor. `anthropic` and
-`gemini` formats have one field for a signature; whatever stands there without a mark is of that format's own vendor.
+A client keeps what it was given and sends it back a turn later, maybe to a model of another vendor. A format's field
+for seals holds those of its own vendor as they are; whatever stands there without a mark is that vendor's.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from gateline.model.chat import Maker, Seal
 
 _MARK = "gateline."
-_MAKERS: dict[str, Maker] = {"anthropic": "anthropic", "gemini": "gemini", "openai": "openai"}
 
 
 def write_seal(seal: Seal, native: Maker) -> str:
@@ -20,8 +19,7 @@ def write_seal(seal: Seal, native: Maker) -> str:
 def read_seal(text: str, native: Maker) -> Seal:
     """The seal in such a field."""
     if text.startswith(_MARK):
-        name, dot, data = text[len(_MARK) :].partition(".")
-        maker = _MAKERS.get(name)
-        if dot and maker is not None:
+        maker, dot, data = text[len(_MARK) :].partition(".")
+        if dot:
             return Seal(maker, data)
     return Seal(native, text)

@@ -31,6 +31,7 @@ from gateline.formats.openai.sides import (
     WHOLE_WATCH,
 )
 from gateline.formats.raw import RAW_WATCH
+from gateline.formats.responses import passing as responses_passing
 from gateline.formats.responses import sides as responses
 from gateline.model.call import Call, Family, Operation
 
@@ -85,6 +86,7 @@ FOR_VENDOR: dict[Operation, Callable[[Call, str, Dialect], tuple[Call, list[str]
     "generate_content": gemini_passing.for_vendor,
     "gemini.count_tokens": gemini_passing.for_vendor,
     "ollama.chat": ollama_passing.for_vendor,
+    "responses": responses_passing.for_vendor,
 }
 
 # How a reply is followed that passes untouched.

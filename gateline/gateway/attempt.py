@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
-from time import monotonic, monotonic_ns
+from time import monotonic_ns
 
 import msgspec
 
-from gateline.formats.call import write_body, write_body_parts
-from gateline.formats.foreign import holds_foreign
-from gateline.formats.form import write_form
 from gateline.formats.redact import redact
-from gateline.formats.renamed import NAMED_INSIDE, renamed
 from gateline.formats.vendor_error import read_error, retry_after
+from gateline.gateway.course import Course
 from gateline.gateway.exchange import ClientGone, Exchange
 from gateline.gateway.hop import Hop
-from gateline.gateway.keyring import Seat, granted_with_another
+from gateline.gateway.keyring import granted_with_another
+from gateline.gateway.outgoing import is_copied, write_request
 from gateline.gateway.plan import Ways
 from gateline.gateway.relay import late, refuse_kind, relay, relay_whole
-from gateline.gateway.responses import passing
-from gateline.gateway.retry import Step, back_off, forbidden, has_other_key, next_step, nowhere, worse
+from gateline.gateway.retry import Step, nowhere, worse
 from gateline.gateway.router import TargetRoute
 from gateline.gateway.thread import in_thread
-from gateline.gateway.translate import APART_FROM, without_foreign, write_call, write_call_apart
-from gateline.model.call import Call
+from gateline.gateway.translate import APART_FROM, write_call_apart
 from gateline.model.errors import (
-    ACCOUNT_STATUSES,
     GatewayError,
     Unavailable,
     UpstreamBroken,
-    UpstreamError,
     UpstreamRefused,
     UpstreamStale,
     UpstreamTimeout,
@@ -43,12 +38,7 @@ from gateline.store.inflight import InFlight
 
 _OpenedFields = tuple[str, str, str, int, str, str, str, bool, int]
 
-_FAILURES = 3  # in a row without an answer, after which a target is left alone for a while
-_COOL_DOWN = 5.0  # seconds
-_ACCOUNT_COOL_DOWN = 30.0  # a credential that was refused will be refused again
-_LONGEST_COOL_DOWN = 60.0
 _ACCOUNT_SECONDS = 1.0
-_LARGE = 1_048_576  # bytes of a body from which it is sent in views instead of one copy
 
 
 class Attempts:
@@ -62,64 +52,61 @@ class Attempts:
 
     async def run(self, exchange: Exchange, ways: Ways) -> None:
         """Returns when an answer has been relayed. Raises the last target's error when none gave one."""
-        clock, retry = self._clock, exchange.router.snapshot.retry
+        clock = self._clock
         failure: GatewayError | None = None
         outage: GatewayError | None = None  # what to raise when no target is left
         for target, hop in ways:
             exchange.hop = hop
-            if hop.client is not None and len(exchange.body) >= APART_FROM:
-                await write_call_apart(exchange, hop, self._peeker, clock)
-            turn = 0
-            fresh = False  # on a connection of its own, at once, in place of an attempt that a stale one cost
-            at_once = False  # the same, or with another key
-            spare = target.authority.spare
-            refused: tuple[Seat, ...] = ()  # keys that this call was answered 403 with
-            while turn < retry.attempts:
-                if turn and not at_once:
-                    await self._pause(exchange, back_off(turn, retry.base, retry.cap, failure))
+            pool = target.pool
+            course: Course | None = None  # once an attempt here has failed
+            while True:
                 began = monotonic_ns()
                 try:
                     self._begin(exchange, target, began)
                     request = (
-                        self._request(exchange, target, hop)
-                        if len(exchange.body) < _LARGE
+                        write_request(exchange, target, hop, clock.now)
+                        if len(exchange.body) < APART_FROM
                         else await self._large_request(exchange, target, hop)
                     )
-                    lease = None if fresh else self._send_now(exchange, target, hop, request)
-                    lease = lease or await self._send_fresh(exchange, target, request)
+                    connection = None if pool is None else pool.take()
+                    if connection is None:
+                        lease = await self._send_elsewise(exchange, target, hop, request)
+                    else:
+                        lease = exchange.lease = connection
+                        connection.send(exchange.flow, request)
                     if not lease.complete and lease.failure is None:
-                        exchange.wake_at = clock.now + target.provider.first_byte_timeout
+                        # Of an answer that is no stream the first byte comes with the last.
+                        patience = target.provider.first_byte_timeout
+                        exchange.wake_at = clock.now + patience if exchange.stream else exchange.ends_at
                         await exchange.flow.park()
                     if not lease.complete or exchange.connection.gone:  # most replies are whole at the first wake
                         await self._answered(exchange, target, lease)
                     if lease.status != 200 or lease.is_stream is not exchange.stream:
                         await self._check_reply(exchange, lease, target, hop)
-                    if lease.complete and not lease.is_stream:
+                    if lease.complete and not lease.is_stream and (hop.client is None or lease.size < APART_FROM):
                         relay_whole(exchange, lease, target, hop)
                     else:
-                        await relay(exchange, lease, target, hop, clock)
+                        await relay(exchange, lease, target, hop, clock, self._peeker)
                         if target.engine is not None:
                             await self._accounted(exchange, lease)
                 except GatewayError as error:
                     failure = error.with_traceback(None)  # which would hold this frame, and this frame the error
-                    self._learn(exchange, target, error, spare)
-                    refused += forbidden(exchange, error)
+                    exchange.attempts[-1].error = error.label
+                    course = course or Course(exchange, target, clock)
+                    course.learn(error)
                 else:
                     target.failures = 0
                     if exchange.seat is not None:
                         exchange.seat.refusals = 0
-                    if refused:
-                        granted_with_another(refused, clock.now)
+                    if course is not None and course.refused:
+                        granted_with_another(course.refused, clock.now)
                     return
                 finally:
                     self._end(exchange, target, began)
-                step = next_step(exchange, target, failure, spare, clock.now)
+                step = await course.go_on(failure)
                 if step is Step.ELSEWHERE:
                     break
-                fresh = step is Step.FRESH
-                at_once = step is not Step.AGAIN
-                turn += step is Step.AGAIN
-                spare -= step is Step.OTHER_KEY
+                pool = target.pool if step is not Step.FRESH else None
             outage = worse(outage, failure)
         raise outage or nowhere(exchange)
 
@@ -130,12 +117,13 @@ class Attempts:
         process. Raises Unavailable without a free slot there."""
         clock, key = self._clock, exchange.key
         assert key is not None
-        exchange.attempts.append(Attempt(target.label, started=began + clock.epoch))
-        exchange.target = target
-        exchange.seat = None
-        if exchange.usage is not None:  # of an attempt that failed: it stays there
-            exchange.usage = None
+        attempts = exchange.attempts
+        if attempts:  # what is known of one that failed stays there
+            exchange.seat = exchange.usage = None
             exchange.usage_source = "none"
+            exchange.dropped = ()
+        attempts.append(Attempt(target.label, 0, "", began + clock.epoch))
+        exchange.target = target
         ends_at = clock.now + target.provider.total_timeout
         if ends_at > exchange.call_ends_at:  # noqa: PLR1730 - min() costs more than all of this line and the next
             ends_at = exchange.call_ends_at
@@ -189,7 +177,8 @@ class Attempts:
         clock, provider = self._clock, target.provider
         while True:
             if exchange.connection.gone:
-                raise ClientGone
+                await _last_look(exchange, lease)
+                return
             if lease.complete or (lease.status and (lease.is_stream or lease.is_large)):
                 return
             failure = lease.failure
@@ -246,52 +235,23 @@ class Attempts:
         if self._clock.now > exchange.ends_at:
             raise late(exchange, target)
 
-    def _request(self, exchange: Exchange, target: TargetRoute, hop: Hop) -> list[bytes | memoryview]:
-        """The upstream request's bytes; an engine gets the body only. Attempts after the first carry their number
-        behind the request id. Raises what the caller is to be told when there is no authority to ask with."""
-        if target.engine is not None:
-            return _parts(exchange, hop)
-        authority = target.authority
-        exchange.seat = seat = authority.lone or authority.seat(self._clock.now)
-        parts = _parts(exchange, hop)
-        if seat is not None:
-            credential, exchange.secret = seat.lines, seat.secret
-        else:
-            credential, exchange.secret = authority.lines(hop.method, hop.path, parts, self._clock.now)
-        number = len(exchange.attempts)
-        request_id = exchange.id if number == 1 else b"%b.%d" % (exchange.id, number)
-        lines = hop.lines or exchange.facts.lines
-        length = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
-        rest = parts if length < _LARGE else ()
-        head = b"".join((
-            hop.head, credential, b"X-Request-Id: ", request_id, b"\r\n", lines,
-            b"Content-Length: %d\r\n\r\n" % length, *rest,
-        ))  # fmt: skip
-        return [head] if rest else [head, *parts]
-
     async def _large_request(self, exchange: Exchange, target: TargetRoute, hop: Hop) -> list[bytes | memoryview]:
-        """The same for a large body. In a thread where it takes long: calls that are written anew, and those whose
-        vendor wants a signature over all of it."""
-        if hop.is_plain and hop.client is None and not target.authority.signs:
-            return self._request(exchange, target, hop)
-        return await in_thread(exchange, partial(self._request, exchange, target, hop))
+        """Where it takes long: a call that is written anew by another process, what else is more than copied in a
+        thread, as is the signature over all of it that some vendors want."""
+        if hop.client is not None:
+            await write_call_apart(exchange, hop, self._peeker, self._clock)
+        write = partial(write_request, exchange, target, hop, self._clock.now)
+        if not target.authority.signs and is_copied(exchange, hop):
+            return write()
+        return await in_thread(exchange, write)
 
-    def _send_now(
+    async def _send_elsewise(
         self, exchange: Exchange, target: TargetRoute, hop: Hop, request: list[bytes | memoryview]
-    ) -> Lease | None:
-        """Sends the request on what is open already; None when a connection must be made first."""
-        pool = target.pool
-        if pool is None:
-            assert target.engine is not None
+    ) -> Lease:
+        """Sends it to an engine, or on a connection that is made for it."""
+        if target.engine is not None:
             exchange.lease = target.engine.submit(exchange.flow, hop.path, b"".join(request))
             return exchange.lease
-        connection = exchange.lease = pool.take()
-        if connection is not None:
-            connection.send(exchange.flow, request)
-        return connection
-
-    async def _send_fresh(self, exchange: Exchange, target: TargetRoute, request: list[bytes | memoryview]) -> Lease:
-        """The same on a connection of its own."""
         connection = await self._dial(exchange, target)
         exchange.lease = connection
         connection.send(exchange.flow, request)
@@ -315,70 +275,15 @@ class Attempts:
         assert dial.connection is not None
         return dial.connection
 
-    # --- between attempts ---
 
-    def _learn(self, exchange: Exchange, target: TargetRoute, error: GatewayError, spare: int) -> None:
-        """A client's mistake says nothing about a target; a refused credential or a wish to wait does. `spare`: keys
-        this call has not tried yet."""
-        exchange.attempts[-1].error = error.label
-        now = self._clock.now
-        if isinstance(error, UpstreamRefused):
-            seat, keyring = exchange.seat, target.authority.keyring
-            if seat is not None and keyring is not None:
-                keyring.learn(seat, error.status, error.retry_after, now, error.reason)
-            if has_other_key(target, error, now) and (spare or error.status != 403):
-                return
-            if error.status == 403:
-                # A refused credential, or one caller's prompt that the vendor will not have: only a row of them, from
-                # which no other call stood out, says which.
-                target.failures += 1
-                if target.failures >= _FAILURES:
-                    target.cooling_until = now + _ACCOUNT_COOL_DOWN
-            elif error.status in ACCOUNT_STATUSES:
-                target.cooling_until = now + _ACCOUNT_COOL_DOWN
-            elif error.retryable and error.retry_after:
-                target.cooling_until = now + min(error.retry_after, _LONGEST_COOL_DOWN)
-            if error.status < 500:
-                return
-        if isinstance(error, UpstreamError) and not isinstance(error, UpstreamStale):
-            target.failures += 1
-            if target.failures >= _FAILURES and target.cooling_until <= now:
-                target.cooling_until = now + _COOL_DOWN
-
-    async def _pause(self, exchange: Exchange, seconds: float) -> None:
-        until = monotonic() + seconds  # the clock's last tick lies behind: measured from there, the wait were too short
-        exchange.wake_at = until
-        while self._clock.now < until <= exchange.call_ends_at:
-            await exchange.flow.park()
-            exchange.check()
-
-
-def _parts(exchange: Exchange, hop: Hop) -> list[bytes | memoryview]:
-    """The body for `hop`, in pieces where it is large."""
-    if hop.client is not None:
-        return [write_call(exchange, hop)]
-    if hop.is_raw:
-        return [memoryview(exchange.body)]
-    exchange.dropped = ()
-    call = exchange.call if hop.is_plain else _passing(exchange, hop)
-    assert call is not None
-    if holds_foreign(hop.operation, exchange.body, hop.dialect):
-        call = without_foreign(exchange, hop, call)
-    if call.form:
-        return write_form(call, exchange.body, hop.model)
-    if len(exchange.body) >= _LARGE:
-        return write_body_parts(call, hop.body_model, ask_usage=hop.asks_usage, added=hop.added)
-    return [write_body(call, hop.body_model, ask_usage=hop.asks_usage, added=hop.added)]
-
-
-def _passing(exchange: Exchange, hop: Hop) -> Call:
-    """A call that passes, but for something inside its fields."""
-    call = exchange.call
-    assert call is not None
-    if hop.operation in NAMED_INSIDE:
-        return renamed(call, hop.model)
-    assert exchange.target is not None
-    return passing(call, exchange.recalled, exchange.target.provider)
+async def _last_look(exchange: Exchange, lease: Lease) -> None:
+    """The client has left. A whole reply that came with that, in one turn of the loop, is read after this and billed
+    all the same. Raises ClientGone without one."""
+    if not lease.complete:
+        asyncio.get_running_loop().call_soon(exchange.flow.wake)
+        await exchange.flow.park()
+    if not lease.complete or lease.is_stream:
+        raise ClientGone
 
 
 def _refusal(exchange: Exchange, lease: Lease) -> UpstreamRefused:

@@ -108,7 +108,7 @@ class Exchange:
         self.operation = facts.operation
         self.router = router
         self.flow = flow
-        self.started = monotonic_ns()
+        self.started = 0  # set by the flow
         self.attempts: list[Attempt] = []
         self.key: Key | None = None
         self.verdict: Verdict | None = None
@@ -177,7 +177,7 @@ class Exchange:
             _OK if status == 200 else status_line(status),
             lines,
             # Under the name by which its SDK shows it, where that is another.
-            b"request-id: %b\r\n" % self.id if self.facts.asked.family == "anthropic" else b"",
+            b"request-id: %b\r\n" % self.id if self.facts.is_anthropic else b"",
             b"x-request-id: ",
             self.id,
             _limit_lines(verdict) if verdict is not None and verdict.limit else b"\r\n",

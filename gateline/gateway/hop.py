@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from gateline.formats.contract import Client, Server
+from gateline.formats.foreign import foreign_hint
 from gateline.formats.openai.sides import QUIET_CLIENT, QUIET_WATCH
 from gateline.formats.renamed import NAMED_INSIDE
 from gateline.formats.table import CLIENTS, SERVERS, WATCHES
-from gateline.model.call import Operation
+from gateline.model.call import WITH_FILES, Operation
 from gateline.model.snapshot import Provider
 from gateline.net.connect import proxy_for
 from gateline.providers.head import host_of, raw_head, upstream_head
@@ -17,6 +18,7 @@ _JSON = b"Content-Type: application/json\r\n"
 _IN_PATH: frozenset[Operation] = frozenset({
     "generate_content", "gemini.count_tokens", "embed_content", "batch_embed_contents", "converse",
 })  # fmt: skip
+_CHANGED = NAMED_INSIDE | WITH_FILES | {"responses"}
 _ASKS_USAGE: frozenset[Operation] = frozenset({"chat.completions", "completions"})
 
 
@@ -26,13 +28,14 @@ class Hop:
 
     `model` is the vendor's name of it; `body_model` stands in a body that passes, None where the path says it.
     `is_raw`: request and reply pass whatever they are. `is_plain`: a body passes but for what is decided on, and
-    nothing inside its fields is changed. `asks_usage`, `added`: see `formats.call.write_body`. `lines` are header
-    lines in place of the client's.
+    nothing inside its fields is changed, where it does not hold `foreign_hint`. `asks_usage`, `added`: see
+    `formats.call.write_body`. `lines` are header lines in place of the client's. `glance` is the watch's, where whole
+    replies pass.
     """
 
     __slots__ = (
-        "added", "asks_usage", "body_model", "client", "dialect", "head", "is_plain", "is_raw", "lines", "method",
-        "model", "operation", "path", "server", "watch",
+        "added", "asks_usage", "body_model", "client", "dialect", "foreign_hint", "glance", "head", "is_plain",
+        "is_raw", "lines", "method", "model", "operation", "path", "server", "watch",
     )  # fmt: skip
 
     def __init__(self, provider: Provider, row: Row, model: str, operation: Operation, *, stream: bool) -> None:
@@ -47,8 +50,10 @@ class Hop:
         self.added = {"anthropic_version": version} if version else {}
         self.asks_usage = row.dialect.stream_options if operation in _ASKS_USAGE else None
         self.watch = WATCHES.get(operation)
+        self.glance = self.watch.glance if self.watch is not None else None
+        self.foreign_hint = foreign_hint(operation, row.dialect)
         self.is_raw = False
-        self.is_plain = operation not in NAMED_INSIDE and operation != "responses"
+        self.is_plain = operation not in _CHANGED
         self.client: Client | None = None
         self.server: Server | None = None
         self.lines: bytes | None = None
@@ -66,7 +71,9 @@ def raw_hop(provider: Provider, row: Row, method: bytes, path: str) -> Hop:
     hop.body_model = None
     hop.added = {}
     hop.asks_usage = None
+    hop.foreign_hint = b""
     hop.watch = WATCHES["passthrough"]
+    hop.glance = None
     hop.is_raw = True
     hop.is_plain = False
     hop.client = hop.server = hop.lines = None
@@ -90,6 +97,8 @@ def make_hop(provider: Provider, row: Row, model: str, operation: Operation, *, 
         if stream and (hop.client.reader is None or hop.server.writer is None):
             return None
         hop.lines = _JSON + row.edition
+        hop.glance = None
+        hop.is_plain = False
     return hop
 
 

@@ -42,28 +42,19 @@ class Pipeline:
         self.live: set[Exchange] = set()
 
     async def handle(self, exchange: Exchange) -> None:
+        exchange.started = exchange.flow.woken
         self.live.add(exchange)
         try:
             if not self._identify(exchange):  # key -> principal, from memory
                 await self._look_up(exchange)  # but for a key's first call here
             self._admit(exchange)  # limits, before the body is read: a refused caller costs nothing more
-            operation = exchange.operation
-            if operation in LISTS:
-                list_models(exchange)
-            elif operation == "responses.read":
-                await self._responses.answer(exchange)
-            else:
+            if exchange.facts.is_usual:
                 if not self._read(exchange):  # the call in the body, whose bytes are kept for pass-through
                     await self._read_slowly(exchange)  # one that is still coming, coded or large
-                if operation == "responses":
-                    await self._continue(exchange)
-                    return
-                if operation == "ollama.show":
-                    show_model(exchange)
-                    return
-                # the model, allowed for this principal; its targets follow lazily
-                ways = plan(exchange) if operation != "passthrough" else passage(exchange)
+                ways = plan(exchange)  # the model, allowed for this principal; its targets follow lazily
                 await self._attempt(exchange, ways)  # connect, send, relay; retry and fall back until visible
+            else:
+                await self._unusual(exchange)
         except GatewayError as error:
             exchange.fail(error)  # in the client's own format
             error.__traceback__ = None  # it holds the frames that hold it: so, nothing is left for the collector
@@ -79,6 +70,23 @@ class Pipeline:
                 self._leave(exchange)
                 exchange.finish()  # only now the last held piece leaves
                 self.live.discard(exchange)
+
+    async def _unusual(self, exchange: Exchange) -> None:
+        """What is no call of a model, or is one of another shape or with a life beyond it."""
+        operation = exchange.operation
+        if operation in LISTS:
+            list_models(exchange)
+            return
+        if operation == "responses.read":
+            await self._responses.answer(exchange)
+            return
+        await self._read_slowly(exchange)
+        if operation == "ollama.show":
+            show_model(exchange)
+        elif operation == "responses":
+            await self._continue(exchange)
+        else:
+            await self._attempt(exchange, plan(exchange) if operation != "passthrough" else passage(exchange))
 
     async def _continue(self, exchange: Exchange) -> None:
         """The Responses API alone has calls that go on from an earlier one, and answers that can be asked for again."""

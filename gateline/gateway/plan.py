@@ -32,29 +32,23 @@ def plan(exchange: Exchange) -> Ways:
         raise Forbidden(f"This key has no access to the model {name!r}.", param="model")
     exchange.model = name
     exchange.model_route = route
-    return targets(exchange, exchange.connection.service.clock.now)
+    only = route.only
+    if only is None:
+        return targets(exchange, exchange.connection.service.clock.now)
+    hop = only.hops[exchange.operation, exchange.stream]
+    return () if hop is None else ((only, hop),)
 
 
 def may_use(key: Key, name: str) -> bool:
     return key.models is None or name in key.models
 
 
-def targets(exchange: Exchange, now: float) -> Ways:
-    """Every target that the call can get to, once, with how. Those cooling down come after all others.
+def targets(exchange: Exchange, now: float) -> Iterator[tuple[TargetRoute, Hop]]:
+    """Every target that the call can get to, once, with how; lazily, since most calls need the first one only. Those
+    cooling down come after all others.
 
     A fallback is another model: a key that may not use it does not get there through this door either.
     """
-    route = exchange.model_route
-    assert route is not None
-    if len(route.targets) == 1 and not route.model.fallbacks:
-        target = route.targets[0]
-        hop = target.hop(exchange.operation, stream=exchange.stream)
-        return () if hop is None else ((target, hop),)
-    return _all_targets(exchange, now)
-
-
-def _all_targets(exchange: Exchange, now: float) -> Iterator[tuple[TargetRoute, Hop]]:
-    """Lazily: most calls need the first one only."""
     cooling: list[tuple[TargetRoute, Hop]] = []
     seen: set[TargetRoute] = set()  # a fallback may share a target with the model it stands in for
     for route in _routes(exchange):
@@ -62,7 +56,7 @@ def _all_targets(exchange: Exchange, now: float) -> Iterator[tuple[TargetRoute, 
             if target in seen:
                 continue
             seen.add(target)
-            hop = target.hop(exchange.operation, stream=exchange.stream)
+            hop = target.hops[exchange.operation, exchange.stream]
             if hop is None:
                 continue
             if target.cooling_until > now:

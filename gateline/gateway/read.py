@@ -24,7 +24,6 @@ from gateline.wire.inflate import CodingError, Inflater
 _PATIENCE = 10.0  # seconds for the process that looks at large bodies
 _LONGEST_NAME = 2_048  # characters of a model's name, far more than any has: it must fit a question
 _THREAD_FROM = 16_384  # coded bytes from which inflating them would hold up other requests
-_UNLIKE_OTHERS = WITH_FILES | {"passthrough", "ollama.show"}  # whose body may be something else than one JSON object
 
 
 class Read:
@@ -34,8 +33,8 @@ class Read:
         self._peeker = peeker
 
     def __call__(self, exchange: Exchange) -> bool:
-        """Reads a body that is all there, plain and not large; False when it takes longer (`slowly`). Raises
-        BadRequest."""
+        """Reads the body of a usual call that is all there, plain and not large; False when it takes longer (`slowly`).
+        Raises BadRequest."""
         connection = exchange.connection
         body = connection.body
         if not connection.body_complete or connection.request.content_encoding or len(body) >= SPOOLED_FROM:
@@ -43,7 +42,9 @@ class Read:
         assert not isinstance(body, Spool)
         exchange.bytes_in = len(body)
         exchange.body = body
-        exchange.call = call = _read_call(exchange, body)
+        asked = exchange.facts.asked
+        operation: Operation = asked.operation  # type: ignore[assignment]  # a cast costs a frame
+        exchange.call = call = read_call(body, operation, asked.model, asked.stream)
         exchange.stream = call.stream
         return True
 
@@ -112,10 +113,10 @@ class Read:
 
 def _read_call(exchange: Exchange, body: bytes | bytearray | memoryview) -> Call:
     asked = exchange.facts.asked
-    operation: Operation = asked.operation  # type: ignore[assignment]  # only calls have a body; a cast costs a frame
-    if operation in _UNLIKE_OTHERS:
-        if operation in {"passthrough", "ollama.show"}:
-            return Call("passthrough", "", {})
+    if asked.operation in {"passthrough", "ollama.show"}:
+        return Call("passthrough", "", {})
+    operation = cast("Operation", asked.operation)  # only calls have a body
+    if operation in WITH_FILES:
         form = _form_type(exchange)
         if form:
             return read_form(body, form, operation)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from gateline.formats.responses.continued import continued, for_vendor
+from gateline.formats.responses.continued import Continued, continued, for_others
 from gateline.formats.responses.read_request import refuse_unsupported
 from gateline.formats.responses.references import refuse_references
 from gateline.formats.responses.stored import (
@@ -28,7 +28,7 @@ from gateline.gateway.plan import Ways
 from gateline.gateway.recalled import Recalled
 from gateline.gateway.thread import in_thread
 from gateline.model.call import Call
-from gateline.model.errors import BadRequest, MethodNotAllowed, NotFound
+from gateline.model.errors import BadRequest, CallTimeout, MethodNotAllowed, NotFound, Unavailable
 from gateline.model.snapshot import Provider
 from gateline.store.responses import Record, ResponseStore
 
@@ -45,9 +45,10 @@ def holder(provider: Provider) -> str:
 
 
 def passing(call: Call, recalled: Recalled | None, provider: Provider) -> Call:
-    """The call as it may pass to `provider`, which speaks this format: see `for_vendor`."""
-    is_held = recalled is not None and recalled.holder != "" and recalled.holder == holder(provider)
-    return for_vendor(recalled.own if recalled is not None and is_held else call)
+    """The call as it may pass to `provider`, which speaks this format, but for what others sealed."""
+    if recalled is not None and recalled.holder != "" and recalled.holder == holder(provider):
+        return recalled.own
+    return for_others(call) if isinstance(call, Continued) else call
 
 
 def preferring(ways: Ways, kept_by: str) -> Ways:
@@ -100,7 +101,7 @@ class Responses:
 
     async def keep(self, exchange: Exchange) -> bool:
         """Keeps the response that the client is about to have, if it is to be kept. False: it was not, or could not be
-        (the disk is full, the response too large), which does no harm to the answer."""
+        (the disk is full or slow, the response too large), which does no harm to the answer."""
         call, hop, target, body = exchange.call, exchange.hop, exchange.target, exchange.reply
         assert call is not None
         assert hop is not None
@@ -111,7 +112,10 @@ class Responses:
         if not is_kept(call):
             return False
         tenant, kept_by = exchange.key.tenant, holder(target.provider) if hop.client is None else ""
-        return await in_thread(exchange, lambda: self._store.put(self._record(tenant, call, body, kept_by)))
+        try:
+            return await in_thread(exchange, lambda: self._store.put(self._record(tenant, call, body, kept_by)))
+        except (CallTimeout, Unavailable):
+            return False
 
     def _record(self, tenant: str, call: Call, body: bytes, kept_by: str) -> Record:
         response = whole_of(body)

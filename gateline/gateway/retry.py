@@ -16,6 +16,7 @@ from gateline.model.errors import (
     Unavailable,
     Untranslatable,
     UpstreamError,
+    UpstreamOverdue,
     UpstreamRefused,
     UpstreamStale,
 )
@@ -23,7 +24,7 @@ from gateline.model.errors import (
 
 class Step(Enum):
     """FRESH: at once on a connection of its own, in place of an attempt that a stale one cost. OTHER_KEY: at once with
-    another key. AGAIN: the same after a pause."""
+    another key, or token. AGAIN: the same after a pause."""
 
     FRESH = 0
     OTHER_KEY = 1
@@ -33,8 +34,8 @@ class Step(Enum):
 
 def next_step(exchange: Exchange, target: TargetRoute, failure: GatewayError, spare: int, now: float) -> Step:
     """`spare`: keys this call has not tried yet. Raises `failure` when nothing further may do better, or may be done:
-    the client has seen some of an answer, or its time is up."""
-    if now > exchange.call_ends_at:
+    the client has seen some of an answer or is gone, or its time is up."""
+    if now > exchange.call_ends_at or exchange.connection.gone:
         raise failure
     if _may_be_done(exchange):
         raise failure
@@ -44,15 +45,15 @@ def next_step(exchange: Exchange, target: TargetRoute, failure: GatewayError, sp
         return Step.ELSEWHERE
     if exchange.has_started or not _is_worth_more(failure):
         raise failure
-    if spare and has_other_key(target, failure, now):
+    if spare and has_other_key(exchange, target, failure, now):
         return Step.OTHER_KEY
     return Step.AGAIN if _is_worth_the_same(failure, exchange.router.snapshot.retry.cap) else Step.ELSEWHERE
 
 
-def has_other_key(target: TargetRoute, error: GatewayError, now: float) -> bool:
-    """Whether what was refused to one of several keys may be granted to another."""
+def has_other_key(exchange: Exchange, target: TargetRoute, error: GatewayError, now: float) -> bool:
+    """Whether what was refused to one of several keys, or to a token, may be granted to another."""
     is_about_key = isinstance(error, UpstreamRefused) and (error.status in ACCOUNT_STATUSES or error.status == 429)
-    return is_about_key and target.authority.has_other_key(now)
+    return is_about_key and target.authority.has_other(exchange.seat, now)
 
 
 def forbidden(exchange: Exchange, error: GatewayError) -> tuple[Seat, ...]:
@@ -100,8 +101,9 @@ def _may_be_done(exchange: Exchange) -> bool:
 
 
 def _is_worth_the_same(error: GatewayError, longest_wait: float) -> bool:
-    """Whether the same target may do better in a moment: not with a refused credential, nor before it asked to wait."""
-    if isinstance(error, Unavailable | EgressRefused):
+    """Whether the same target may do better in a moment: not with a refused credential, nor before it asked to wait,
+    nor with what it could not do in all of its time."""
+    if isinstance(error, Unavailable | EgressRefused | UpstreamOverdue):
         return False
     if isinstance(error, UpstreamRefused) and error.status in ACCOUNT_STATUSES:
         return False

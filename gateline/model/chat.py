@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw
 
-Maker = Literal["anthropic", "gemini", "openai"]
+Maker = str  # a vendor: "anthropic", "gemini", "openai", or as `providers/table.py` calls others
 Role = Literal["system", "developer", "user", "assistant"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 MediaKind = Literal["image", "audio", "video", "file"]

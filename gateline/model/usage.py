@@ -9,7 +9,7 @@ import msgspec
 UsageSource = Literal["provider", "estimated", "none"]
 
 
-class Usage(msgspec.Struct, frozen=True, array_like=True):
+class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Tokens as the upstream counts them. `input` and `output` are totals; every other count is a part of one of them.
 
     Of `input`: `cached` was read from the vendor's prompt cache (`cached_audio` of it is sound), `cache_write` was

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
 from gateline.gateway.facts import Facts
 from gateline.gateway.routes import Asked
+from gateline.model.call import Operation
 from gateline.model.key import key_hash
 from gateline.wire.http1 import RequestHead, check_request_head
 
@@ -35,3 +38,11 @@ def test_a_strict_caller_says_so_in_a_header() -> None:
     for value, strict in ((b"true", True), (b"TRUE", True), (b"1", True), (b"false", False), (b"", False)):
         facts = Facts(head((b"X-Gateline-Strict", value)), EMBEDDINGS, PEPPER)
         assert (facts.is_strict, facts.lines) == (strict, b"")
+
+
+@pytest.mark.parametrize(
+    "operation", ["models", "ollama.show", "passthrough", "responses.read", "responses", "images.edits"]
+)
+def test_calls_with_a_life_or_a_shape_of_their_own_are_not_usual(operation: Operation) -> None:
+    assert not Facts(head(), Asked(operation, "openai"), PEPPER).is_usual
+    assert Facts(head(), EMBEDDINGS, PEPPER).is_usual

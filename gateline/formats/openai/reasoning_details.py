@@ -3,7 +3,8 @@
 openrouter.ai/docs/use-cases/reasoning-tokens, "Preserving reasoning blocks". Each entry is `reasoning.text` (`text`,
 `signature`), `reasoning.summary` (`summary`) or `reasoning.encrypted` (`data`); `format` names who made it. Google's
 signature of a tool call is an encrypted entry whose `id` is the call's. A signature of answer text has no place there:
-it stands in an encrypted entry with an id of our own.
+it stands in an encrypted entry with an id of our own. What OpenAI's models sealed stands as it is where OpenRouter's
+account got it, which alone can have it opened again; other accounts' has a mark (`formats/seal.py`).
 """
 
 from __future__ import annotations
@@ -12,15 +13,14 @@ from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
+from gateline.formats.seal import read_seal, write_seal
 from gateline.model.chat import Maker, Part, Reasoning, Seal, Text, ToolUse
 
 TEXT_SEAL = "gateline.text"
-_FORMATS: dict[Maker, str] = {
-    "anthropic": "anthropic-claude-v1",
-    "gemini": "google-gemini-v1",
-    "openai": "openai-responses-v1",
-}
-_MAKERS: dict[str | None, Maker] = {form: maker for maker, form in _FORMATS.items()}
+NATIVE: Maker = "openrouter"
+_ENCRYPTING = "openai-responses-v1"
+_SIGNING: dict[Maker, str] = {"anthropic": "anthropic-claude-v1", "gemini": "google-gemini-v1"}
+_MAKERS: dict[str | None, Maker] = {form: maker for maker, form in _SIGNING.items()}
 _MAKERS[None] = "anthropic"  # OpenRouter's default
 
 
@@ -37,8 +37,12 @@ class Detail(msgspec.Struct, omit_defaults=True, kw_only=True):
     def seal(self) -> Seal | None:
         """The seal in it; None when it has none, or a maker's that nobody here knows."""
         sealed = self.data if self.type == "reasoning.encrypted" else self.signature
+        if not sealed:
+            return None
+        if self.format == _ENCRYPTING:
+            return read_seal(sealed, NATIVE)
         maker = _MAKERS.get(self.format)
-        return Seal(maker, sealed) if sealed and maker is not None else None
+        return Seal(maker, sealed) if maker is not None else None
 
     def words(self) -> str:
         return self.text or self.summary or ""
@@ -80,7 +84,7 @@ def read_details(details: Iterable[Detail], tool_ids: Collection[str]) -> Reread
 
 def _seal_last(reasoning: list[Reasoning], seal: Seal, name: str) -> None:
     """OpenAI's summary and what it sums up are two entries: the second seals the first."""
-    if seal.maker == "openai" and reasoning and reasoning[-1].seal is None:
+    if seal.maker not in _SIGNING and reasoning and reasoning[-1].seal is None:
         reasoning[-1].seal = seal
         reasoning[-1].id = name or reasoning[-1].id
     else:
@@ -94,16 +98,18 @@ def words_detail(text: str, index: int) -> Detail:
 
 def is_signature(seal: Seal, is_hidden: bool) -> bool:
     """Whether a seal stands in the entry of the text it seals, and not in one of its own."""
-    return not is_hidden and seal.maker != "openai"
+    return not is_hidden and seal.maker in _SIGNING
 
 
 def signature_detail(seal: Seal, index: int) -> Detail:
     """The signature under the text of the entry `index`."""
-    return Detail(type="reasoning.text", signature=seal.data, format=_FORMATS[seal.maker], index=index)
+    return Detail(type="reasoning.text", signature=seal.data, format=_SIGNING[seal.maker], index=index)
 
 
 def encrypted_detail(seal: Seal, name: str, index: int) -> Detail:
-    return Detail(type="reasoning.encrypted", data=seal.data, id=name or None, format=_FORMATS[seal.maker], index=index)
+    form = _SIGNING.get(seal.maker)
+    data = write_seal(seal, NATIVE) if form is None else seal.data
+    return Detail(type="reasoning.encrypted", data=data, id=name or None, format=form or _ENCRYPTING, index=index)
 
 
 def write_details(parts: Sequence[Part], maker: Maker | None = None) -> list[Detail]:
@@ -129,10 +135,10 @@ def _write_reasoning(part: Reasoning, details: list[Detail], maker: Maker | None
         detail = words_detail(part.text, len(details))
         if seal is not None and is_signed:
             detail.signature = seal.data
-            detail.format = _FORMATS[seal.maker]
-        elif maker == "openai":
+            detail.format = _SIGNING[seal.maker]
+        elif maker == NATIVE:
             detail = Detail(
-                type="reasoning.summary", summary=part.text, id=part.id or None, format=_FORMATS[maker],
+                type="reasoning.summary", summary=part.text, id=part.id or None, format=_ENCRYPTING,
                 index=len(details),
             )  # fmt: skip
         details.append(detail)
