@@ -145,6 +145,14 @@ class ModelLoading(Unavailable):
     code = "model_loading"
 
 
+class CallTimeout(GatewayError):
+    """The call's time was up while the gateway itself was still working on it: no upstream is to blame."""
+
+    status = 504
+    type = "server_error"
+    code = "call_timeout"
+
+
 class Internal(GatewayError):
     """A defect of ours. The message is fixed: what went wrong is in the log, under the request id."""
 
@@ -180,6 +188,10 @@ class UpstreamStale(UpstreamUnreachable):
 class UpstreamTimeout(UpstreamError):
     status = 504
     code = "upstream_timeout"
+
+
+class UpstreamOverdue(UpstreamTimeout):
+    """It was still answering when its time was up: what it did until then is paid for, and would be again."""
 
 
 class UpstreamBroken(UpstreamError):

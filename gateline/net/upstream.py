@@ -11,6 +11,7 @@ import httptools
 from gateline.model.errors import UpstreamBroken, UpstreamError, UpstreamUnreachable
 from gateline.net.coded import CodedReply
 from gateline.net.flow import Flow
+from gateline.net.keepalive import keep_alive
 from gateline.net.lease import COLLECT, HIGH_WATER, STREAM_TYPES, Lease
 from gateline.net.small_reads import SmallReads
 from gateline.wire.chunked import whole_chunks
@@ -174,6 +175,7 @@ class UpstreamConnection(asyncio.Protocol, Lease):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        keep_alive(transport)
 
     def data_received(self, data: bytes) -> None:
         if self._aligned and self.tap is not None and (body := whole_chunks(data)):

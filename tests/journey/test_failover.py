@@ -85,6 +85,11 @@ def names() -> list[str]:
     return [f"w:{fault}" for fault in WHOLE] + [f"s:{fault}" for fault in STREAMED]
 
 
+def stalled(letter: str) -> str:
+    """Who does not wait for a reply that stalls: for a stream's first byte, or for all of a whole one."""
+    return "hasty" if letter == "s" else "brief"
+
+
 @pytest.fixture(scope="module")
 def gate(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     with socket.socket() as refusing:  # bound and not listening: it refuses, and nobody else takes the port
@@ -92,12 +97,13 @@ def gate(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         kind = {"kind": "openai-compatible"}
         providers: dict[str, Any] = {
             "hasty": {**kind, "base_url": upstream.url, "timeouts": {"first_byte": "300ms", "idle": "300ms"}},
+            "brief": {**kind, "base_url": upstream.url, "timeouts": {"total": "300ms"}},
             "away": {**kind, "base_url": f"http://127.0.0.1:{refusing.getsockname()[1]}/v1"},
         }
         models: dict[str, Any] = {}
         for name in names():
             letter, fault = name.split(":")
-            provider = "hasty" if fault.startswith("stall") else "up"
+            provider = stalled(letter) if fault.startswith("stall") else "up"
             target = {"provider": provider, "model": f"faulty-{letter}@{fault}"}
             models[name] = {"targets": [target], "fallbacks": ["plain"]}
         models["away"] = {"targets": [{"provider": "away", "model": "x"}], "fallbacks": ["plain"]}
@@ -116,8 +122,8 @@ def attempts_of(row: Row) -> list[tuple[str, int, str]]:
 
 def served(gate: Gate, answer: Answer, fault: str, told: tuple[int, str], stream: bool) -> None:
     assert answer.status == 200, answer.body
-    provider = "hasty" if fault.startswith("stall") else "up"
-    turns = 1 if fault in ACCOUNT else 2
+    provider = stalled("s" if stream else "w") if fault.startswith("stall") else "up"
+    turns = 1 if fault in ACCOUNT or provider == "brief" else 2
     row = gate.record(answer.id)
     failed = [(provider, *told)] * turns
     # On a connection used before, an end without a byte may only mean that it was stale: that costs one attempt more.

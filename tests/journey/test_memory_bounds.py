@@ -112,7 +112,7 @@ def raw() -> Iterator[RawUpstream]:
 @pytest.fixture(scope="module")
 def gate(raw: RawUpstream, upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     patient = {"kind": "openai-compatible", "base_url": raw.url}
-    hasty = {**patient, "timeouts": {"first_byte": "300ms"}}
+    hasty = {**patient, "timeouts": {"total": "300ms"}}
     names = [*GARBAGE, *ENDLESS, "dense", "cut"]
     config = settings(
         upstream.url,

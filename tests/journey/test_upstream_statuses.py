@@ -63,7 +63,8 @@ def test_a_refusal_keeps_its_status_type_and_wait(status: int, gate: Gate) -> No
 
 def test_no_answer_at_all_is_a_502_and_a_late_one_a_504(upstream: Upstream, tmp_path: Any) -> None:
     """What the gateway says itself names the provider and says what to do."""
-    provider = {"kind": "openai-compatible", "base_url": upstream.url, "timeouts": {"first_byte": "200ms"}}
+    timeouts = {"first_byte": "200ms", "total": "400ms"}
+    provider = {"kind": "openai-compatible", "base_url": upstream.url, "timeouts": timeouts}
     models = {
         "late": {"targets": [{"provider": "hasty", "model": "x@stall"}]},
         "away": {"targets": [{"provider": "up", "model": "x@reset"}]},
