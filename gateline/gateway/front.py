@@ -13,7 +13,7 @@ from gateline.gateway.facts import Facts
 from gateline.gateway.pipeline import Pipeline
 from gateline.gateway.record import Notice
 from gateline.gateway.router import Router
-from gateline.gateway.routes import Asked, route
+from gateline.gateway.routes import Asked, family_of, route
 from gateline.model.call import Family
 from gateline.model.errors import GatewayError, MethodNotAllowed, NotFound, Unauthenticated, Unavailable
 from gateline.net.flow import Flow
@@ -29,7 +29,7 @@ _DRAINING = 503, b"draining\n"
 # `*` stands for every header but `authorization` where no cookies are sent (fetch.spec.whatwg.org, CORS): SDKs send
 # more of their own with each release.
 _PREFLIGHT = (
-    b"access-control-allow-methods: GET, POST, DELETE, OPTIONS\r\n"
+    b"access-control-allow-methods: GET, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
     b"access-control-allow-headers: authorization, *\r\n"
     b"access-control-max-age: 600\r\n"
 )
@@ -126,7 +126,7 @@ class Front:
         else:
             roots = "/v1, /v1beta, /v2, /api and /model"
             error = NotFound(f"No such path: {path[:200].decode('ascii')}. The APIs are under {roots}.")
-            answer = self._deny(connection, error, b"", close=not keep)
+            answer = self._deny(connection, error, b"", close=not keep, family=family_of(path))
         connection.write(answer)
         connection.done(keep_alive=keep)
 

@@ -58,6 +58,7 @@ _PREFIXES: dict[bytes, Family] = {
     b"/cohere": "cohere",
     b"/ollama": "ollama",
 }
+_FIRST: dict[bytes, Family] = {b"v1beta": "gemini", b"v2": "cohere", b"api": "ollama", b"model": "bedrock"}
 _GEMINI: dict[str, tuple[Operation, bool | None]] = {
     "generateContent": ("generate_content", False),
     "streamGenerateContent": ("generate_content", True),
@@ -66,8 +67,16 @@ _GEMINI: dict[str, tuple[Operation, bool | None]] = {
     "batchEmbedContents": ("batch_embed_contents", None),
 }
 _READ = (b"GET", b"HEAD")
-_PASSED = (b"GET", b"POST", b"DELETE")
+_PASSED = (b"GET", b"POST", b"PUT", b"PATCH", b"DELETE")  # of HEAD the reply's framing would not be understood
 _PASSTHROUGH = b"/passthrough/"
+
+
+def family_of(path: bytes) -> Family:
+    """Whose words to refuse a path with that is not served."""
+    first = path[1:].partition(b"/")[0]
+    if path.startswith(b"/v1/messages/"):
+        return "anthropic"
+    return _PREFIXES.get(b"/" + first) or _FIRST.get(first, "openai")
 
 
 def route(request: RequestHead) -> Asked | None:

@@ -23,7 +23,7 @@ FORWARDED_REQUEST_HEADERS = frozenset({
 # and one name cannot carry that and the caller's own limit. `anthropic-organization-id` names that account.
 FORWARDED_RESPONSE_HEADERS = frozenset({
     b"content-type", b"cache-control", b"retry-after", b"retry-after-ms", b"openai-processing-ms", b"openai-version",
-    b"openai-model",
+    b"openai-model", b"content-disposition",
 })  # fmt: skip
 
 _REQUEST_LINES = {name: name + b": " for name in FORWARDED_REQUEST_HEADERS}

@@ -21,7 +21,7 @@ _VERSIONS = (b" HTTP/1.1", b" HTTP/1.0")
 _LINE_END = "a line must end in CR LF"
 _REQUEST_LINE = "the request line must be a method, a path and HTTP/1.1 or HTTP/1.0, one space apart"
 
-METHODS = frozenset({b"GET", b"HEAD", b"POST", b"DELETE", b"OPTIONS"})
+METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 
 _TARGET_BYTES = bytes(set(range(0x21, 0x7F)) - set(b"#"))  # printable ASCII; "#" begins a fragment
 _HOST_BYTES = string.ascii_letters.encode() + string.digits.encode() + b"-._~%:[]"
@@ -96,7 +96,7 @@ def check_request_head(method: bytes, target: bytes, version: str, headers: list
     if expect is not None and expect.lower() != b"100-continue":
         raise BadWire("the only expectation met here is 100-continue")
     if method not in METHODS:
-        raise MethodNotAllowed("this method is not served here: use GET, HEAD, POST, DELETE or OPTIONS")
+        raise MethodNotAllowed("this method is not served here: use GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS")
     path, _, query = target.partition(b"?")
     keys: list[bytes] = []
     if query and _QUERY_KEY.search(query) is not None:

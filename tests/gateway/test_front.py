@@ -59,6 +59,6 @@ async def test_head_is_answered_as_get_is(path: str, tmp_path: Path) -> None:
 @on_loop
 async def test_an_unknown_path_is_404(tmp_path: Path) -> None:
     gate = Gate(tmp_path)
-    client = await gate.ask(get("/v2/models"))
+    client = await gate.ask(get("/v1/nothing"))
     assert (status(client), b"allow:" in client.out) == (404, False)
-    assert error(client)["message"].startswith("No such path: /v2/models.")
+    assert error(client)["message"].startswith("No such path: /v1/nothing.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateline.gateway.routes import Asked, route
+from gateline.gateway.routes import Asked, family_of, route
 from gateline.wire.http1 import check_request_head
 
 
@@ -86,3 +86,21 @@ def test_bedrock_has_model_and_stream_in_its_path() -> None:
 def test_other_paths_are_nothing(target: bytes) -> None:
     """No path is guessed at."""
     assert asked(target) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "family"),
+    [
+        (b"/v1/nothing", "openai"),
+        (b"/", "openai"),
+        (b"/anthropic/v1/nothing", "anthropic"),
+        (b"/v1/messages/batches", "anthropic"),
+        (b"/v1beta/files", "gemini"),
+        (b"/gemini/v1beta/files", "gemini"),
+        (b"/v2/nothing", "cohere"),
+        (b"/api/pull", "ollama"),
+        (b"/model/m/invoke", "bedrock"),
+    ],
+)
+def test_a_path_that_is_not_served_is_refused_in_its_apis_words(path: bytes, family: str) -> None:
+    assert family_of(path) == family
