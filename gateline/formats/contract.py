@@ -7,6 +7,7 @@ of its kind and written from that.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -104,12 +105,13 @@ class Client:
     """The side that speaks to vendors. `write` takes the neutral call, the vendor's name of the model, and the vendor's
     dialect. `read_reply` raises UpstreamBroken for what is no reply, UpstreamError for an error that calls itself a
     success. `names` maps the features it carries to the vendor's names; `reader` is made with the secret that was sent,
-    which no error may show."""
+    which no error may show. `tool_names` are those it leaves as they are (None: all), see `formats/tool_names.py`."""
 
     write: Callable[[Any, str, Dialect], Written]
     read_reply: Callable[[bytes, str], Any]
     names: dict[str, str]
     reader: Callable[[str], Reader] | None = None
+    tool_names: re.Pattern[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,8 @@ class Watch:
     """How to follow a reply that passes untouched. `codec` is made with the call and the secret that was sent;
     `reported` is an error in a reply that calls itself a success, where `error_key` stands in it; `is_json`: a reply is
     one JSON object, but to calls that want plain text (`wants_text`). `may_be_whole`: vendors ignore the wish for a
-    stream, and clients know. `has_answer`: whether there is any in a whole reply."""
+    stream, and clients know. `has_answer`: whether there is any in a whole reply. `glance`: the usage of one that is as
+    nearly all are, None for any that must be looked at with all of these."""
 
     usage: Callable[[bytes], Usage | None]
     usage_in_tail: Callable[[bytes], Usage | None]
@@ -128,6 +131,7 @@ class Watch:
     may_be_whole: bool = False
     error_key: bytes = b'"error"'
     has_answer: Callable[[bytes], bool] | None = None
+    glance: Callable[[bytes], Usage | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

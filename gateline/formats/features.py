@@ -49,6 +49,7 @@ PARTS: dict[str, str] = {
     "refusal": "refusals in earlier turns",
     "tool_error": "the mark that a tool failed",
     "tool_media": "images and files in what a tool answered",
+    "system_place": "instructions behind an answer, where they stand",
     "developer": "the role `developer` beside `system`",
     "name": "names of participants",
     "tool_strict": "that the arguments of a tool fit its schema",

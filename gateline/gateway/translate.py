@@ -13,13 +13,14 @@ from gateline.formats.contract import Ask, Client, Codec, Server, Written
 from gateline.formats.features import client_names
 from gateline.formats.packed import unpack
 from gateline.formats.table import CLIENTS, FOR_VENDOR, SERVERS
-from gateline.formats.translation import Translation
+from gateline.formats.tool_names import given_names
+from gateline.formats.translation import Translation, translate_reply
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.hop import Hop
+from gateline.gateway.thread import overdue
 from gateline.model.call import Call, Operation
 from gateline.model.chat import Chat
-from gateline.model.chatreply import ChatReply
-from gateline.model.errors import BadRequest, Internal, Unavailable, Untranslatable
+from gateline.model.errors import BadRequest, Internal, Unavailable, Untranslatable, UpstreamError, UpstreamTimeout
 from gateline.model.peek import Failed, Translated, Unreadable
 from gateline.model.usage import Usage
 from gateline.model.vectors import Count
@@ -127,16 +128,57 @@ def _listed(names: Sequence[str]) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
-def write_reply(exchange: Exchange, hop: Hop, body: bytes) -> tuple[bytes, bytes, Usage | None]:
-    """The client's header lines and body for a vendor's whole reply, and its usage. Raises UpstreamError."""
-    server, client = hop.server, hop.client
-    assert server is not None
-    assert client is not None
-    reply = client.read_reply(body, exchange.secret)
-    if isinstance(reply, ChatReply) and not reply.created:
-        reply.created = int(time())
-    usage: Usage | None = getattr(reply, "usage", None)
-    return _JSON + dropped_line(exchange), server.write_reply(reply, exchange.ask), usage
+def write_reply(exchange: Exchange, hop: Hop, body: bytes) -> tuple[bytes, Usage | None]:
+    """The client's body for a vendor's whole reply, and its usage. Raises UpstreamError."""
+    assert hop.server is not None
+    assert hop.client is not None
+    return translate_reply(hop.client, hop.server, body, exchange.ask, int(time()), exchange.secret)
+
+
+def reply_lines(exchange: Exchange) -> bytes:
+    """The header lines of a translated answer that is whole."""
+    return _JSON + dropped_line(exchange)
+
+
+def reply_room(size: int) -> Spool | bytearray:
+    """What a large reply is gathered in. It costs no more memory than is written."""
+    if spool_is_available:
+        try:
+            return Spool(size)
+        except OSError:
+            pass  # no descriptor left
+    return bytearray()
+
+
+async def write_reply_apart(
+    exchange: Exchange, hop: Hop, body: Spool, packed: int, peeker: PeekLink, clock: Clock
+) -> tuple[memoryview, Usage | None] | None:
+    """Has a large answer written by another process, as `write_call_apart` does a call; the last `packed` bytes of
+    `body` are that call. None when that process is not there or does not get round to it: an answer is paid for, so
+    that it is then written here. Raises CallTimeout, ClientGone and UpstreamError."""
+    question = peeker.ask_reply(
+        body, exchange.operation, exchange.flow, packed, spoken=hop.operation, secret=exchange.secret
+    )
+    if question is None:
+        return None
+    exchange.wake_at = clock.now + _PATIENCE
+    try:
+        while question.answer is None:
+            await exchange.flow.park()
+            exchange.check()
+            if question.answer is None and clock.now > exchange.call_ends_at:
+                raise overdue(exchange)
+            if question.answer is None and clock.now > exchange.wake_at:
+                return None
+    finally:
+        peeker.forget(question)
+    answer, pages = question.answer, question.pages
+    if isinstance(answer, Unreadable):
+        kind = UpstreamTimeout if answer.status == UpstreamTimeout.status else UpstreamError
+        raise kind(answer.message, param=answer.param, code=answer.code)
+    if not isinstance(answer, Translated) or pages is None:
+        return None
+    return memoryview(pages), answer.usage
 
 
 def stream_codec(exchange: Exchange, hop: Hop) -> tuple[bytes, Codec]:
@@ -151,7 +193,8 @@ def stream_codec(exchange: Exchange, hop: Hop) -> tuple[bytes, Codec]:
         return _array_codec(exchange, server, client, ask)
     lines = b"content-type: %b\r\ncache-control: no-cache\r\n" % server.stream_type + dropped_line(exchange)
     writer = server.writer(ask, exchange.id.decode())
-    return lines, Translation(client.reader(exchange.secret), writer, int(time()))
+    given = given_names(ask, client.tool_names)
+    return lines, Translation(client.reader(exchange.secret), writer, int(time()), given)
 
 
 def array_codec(exchange: Exchange, operation: Operation) -> tuple[bytes, Codec]:
@@ -167,4 +210,5 @@ def _array_codec(exchange: Exchange, server: Server, client: Client, ask: Chat) 
     assert server.array_writer is not None
     assert client.reader is not None
     writer = server.array_writer(ask, exchange.id.decode())
-    return _JSON + dropped_line(exchange), Translation(client.reader(exchange.secret), writer, int(time()))
+    given = given_names(ask, client.tool_names)
+    return _JSON + dropped_line(exchange), Translation(client.reader(exchange.secret), writer, int(time()), given)

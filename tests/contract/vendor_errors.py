@@ -137,6 +137,11 @@ def _text(status: int) -> Failure:
     return Failure(WORDS.encode(), _wait(status), content_type="text/plain; charset=utf-8")
 
 
+def _minimax(status: int) -> Failure:
+    error = {"type": "bad_request_error", "message": WORDS, "http_code": str(status)}
+    return _failure({"type": "error", "error": error, "request_id": "r"}, *_wait(status), type="bad_request_error")
+
+
 def _openrouter(status: int) -> Failure:
     body = {"error": {"message": "Provider returned error", "code": status, "metadata": {"raw": WORDS}}}
     return _failure(body, *_wait(status), code=str(status))
@@ -159,6 +164,7 @@ WORDINGS: dict[str, Wording] = {
     "jina": _fastapi,
     "ai21": _fastapi,
     "openrouter": _openrouter,
+    "minimax": _minimax,
     "huggingface": _string,
     "novita": _code_and_message,
     "siliconflow": _bare,

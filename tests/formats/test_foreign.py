@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from gateline.formats.dialect import PLAIN, Dialect
-from gateline.formats.foreign import holds_foreign
+from gateline.formats.foreign import holds_foreign, stands_in
 from gateline.model.call import Operation
 
 _ENCODED = base64.b64encode(b"gateline.anthropic.abc")
@@ -45,3 +45,12 @@ def test_a_vendor_that_takes_details_gets_them() -> None:
     """OpenRouter reads `reasoning_details` itself."""
     body = b'{"messages":[{"reasoning_details":[{"data":"x"}]}]}'
     assert not holds_foreign("chat.completions", body, Dialect(seals="reasoning_details"))
+
+
+@pytest.mark.parametrize("wrap", [bytes, memoryview])
+def test_large_bodies_are_searched_in_slices_that_overlap(wrap: type) -> None:
+    """A mark that lies across the end of one is found as well, and what ends before it begins is not."""
+    mark = b'"reasoning_details"'
+    for before in (1_048_576 - len(mark) + 1, 1_048_576 - 1, 1_048_576, 2_097_152 - 5):
+        assert stands_in(wrap(b"x" * before + mark + b"x"), mark)
+        assert not stands_in(wrap(b"x" * before + mark[:-1]), mark)

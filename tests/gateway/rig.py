@@ -24,7 +24,7 @@ from gateline.gateway.responses import Responses
 from gateline.gateway.router import Upstreams
 from gateline.gateway.tally import Tallies
 from gateline.gateway.tokens import TokenTable
-from gateline.model.feed import Beat
+from gateline.model.feed import Beat, Rejected
 from gateline.model.key import Key, key_hash
 from gateline.model.record import Record
 from gateline.model.snapshot import Model, Provider, Retry, Snapshot, Target
@@ -72,6 +72,9 @@ class NoPeeker:
         return None
 
     def ask_translation(self, *_: object, **__: object) -> None:
+        return None
+
+    def ask_reply(self, *_: object, **__: object) -> None:
         return None
 
 
@@ -148,7 +151,8 @@ class Gate:
         self.limits = Limits(mmap.mmap(-1, limits.size(1)), 0, 1, data_dir.limits_lock)
         self.tallies = Tallies(cells)
         self.connector = FakeConnector()
-        self.tokens = TokenTable(clock)
+        self.rejected: list[Rejected] = []
+        self.tokens = TokenTable(clock, self.rejected.append)
         self.upstreams = Upstreams(self.connector, clock, self.tallies, data_dir.engine_socket, self.tokens)  # type: ignore[arg-type]
         self.defects: list[BaseException] = []
         self.notices: list[tuple[str, int, str]] = []

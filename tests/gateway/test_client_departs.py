@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gateline.model.snapshot import Retry
+from gateline.model.usage import Usage
 from tests.gateway.rig import (
     DONE,
     LAST,
@@ -14,14 +16,17 @@ from tests.gateway.rig import (
     Gate,
     chat,
     chunk,
+    model,
+    provider,
     reply,
+    snapshot,
 )
 from tests.net.transport import on_loop
 
 
 @on_loop
 async def test_a_client_that_leaves_before_the_first_byte(tmp_path: Path) -> None:
-    """The upstream is told at once, and the record says that the client was gone."""
+    """The upstream is told in the loop's next turn, and the record says that the client was gone."""
     for orderly in (True, False):
         gate = Gate(tmp_path / str(orderly))
         client, upstream = await gate.asked(chat())
@@ -29,6 +34,7 @@ async def test_a_client_that_leaves_before_the_first_byte(tmp_path: Path) -> Non
             client.end_by_peer()
         else:
             client.end(ConnectionResetError())
+        await gate.settle_once()
         assert upstream.is_broken_off
         upstream.lose()
         record = gate.record
@@ -74,3 +80,20 @@ async def test_a_client_that_leaves_after_its_answer(tmp_path: Path) -> None:
         upstream.reply(reply() if wire == chat() else STREAM_HEAD + chunk(WORD + USAGE + DONE) + LAST)
         client.end(ConnectionResetError())
         assert (gate.record.status, gate.record.error, gate.record.client_gone) == (200, "", False)
+
+
+@on_loop
+async def test_a_client_that_leaves_in_the_turn_in_which_its_answer_comes(tmp_path: Path) -> None:
+    """The answer is whole, and billed: the record has its usage, and that the client was gone. Nobody else is asked
+    where it says no more than that it failed."""
+    for wire, usage in ((reply(), Usage(2, 3)), (reply(status="500 No"), None)):
+        models = model("m", provider("one"), fallbacks=("n",)), model("n", provider("two"))
+        gate = Gate(tmp_path / str(usage), snapshot(*models, retry=Retry(attempts=1)))
+        client, upstream = await gate.asked(chat())
+        client.end()
+        upstream.reply(wire)
+        await gate.settle()
+        record = gate.record
+        assert (record.status, record.client_gone, record.usage) == (499, True, usage)
+        assert (len(record.attempts), len(gate.connector.opened)) == (1, 1)
+        assert not upstream.is_broken_off

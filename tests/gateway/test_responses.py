@@ -22,7 +22,7 @@ from gateline.gateway.responses import Responses, passing, preferring
 from gateline.model.call import Call
 from gateline.model.chat import Chat, Choice, Part, Reasoning, Seal, Text, ToolUse
 from gateline.model.chatreply import Began, ChatReply, Finished, TextDelta
-from gateline.model.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound
+from gateline.model.errors import BadRequest, CallTimeout, GatewayError, MethodNotAllowed, NotFound, Unavailable
 from gateline.model.snapshot import Provider
 from gateline.store.responses import ResponseStore
 
@@ -122,6 +122,19 @@ def test_the_response_of_a_stream_is_in_its_last_event(stage: Responses) -> None
     codec.feed((stream + last).replace(b"resp_9", b"resp_8").replace(b"\n", b"\r\n"))
     assert keep(stage, call(input="hi"), codec.last, provider="openai")
     assert serve(stage, b"GET", "resp_8")["status"] == "completed"
+
+
+@pytest.mark.parametrize("failure", [CallTimeout("late"), Unavailable("full")])
+def test_an_answer_is_not_lost_for_want_of_time_to_keep_it(
+    stage: Responses, monkeypatch: pytest.MonkeyPatch, failure: GatewayError
+) -> None:
+    """The call's time is up, or too much waits for threads: the client has its answer, which is not kept."""
+
+    async def in_thread(*_: object) -> bool:
+        raise failure
+
+    monkeypatch.setattr(responses, "in_thread", in_thread)
+    assert not keep(stage, call(input="hi"), reply(Text(text="Hi")))
 
 
 def test_nothing_is_kept_that_is_not_wanted_or_is_no_response(stage: Responses) -> None:

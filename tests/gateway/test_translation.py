@@ -140,6 +140,27 @@ async def test_a_stream_is_translated_event_by_event(tmp_path: Path) -> None:
 
 
 @on_loop
+async def test_a_client_reads_the_names_that_it_gave_its_tools(tmp_path: Path) -> None:
+    """Its vendor takes shorter ones; whole and streamed, the answer has the client's."""
+    name = "mcp__" + "x" * 90
+    for stream in (False, True):
+        gate = Gate(tmp_path / str(stream))
+        client, upstream = await gate.asked(message(stream=stream, tools=[{"name": name, "input_schema": {}}]))
+        short = sent(upstream)["tools"][0]["function"]["name"]
+        assert len(short) <= 64
+        called = {"index": 0, "id": "t", "type": "function", "function": {"name": short, "arguments": "{}"}}
+        said = {"role": "assistant", "tool_calls": [called]}
+        choice = {"index": 0, "delta" if stream else "message": said, "finish_reason": "tool_calls"}
+        body = json.dumps({"id": "c", "created": 1, "model": "x", "choices": [choice]})
+        usage = f'data: {_CHUNK}"choices":[],"usage":{{"prompt_tokens":2,"completion_tokens":3}}}}\n\n'
+        events = STREAM_HEAD + chunk(f"data: {body}\n\n{usage}".encode()) + chunk(DONE) + LAST
+        upstream.reply(events if stream else reply(body.encode()))
+        await gate.settle()
+        assert name.encode() in client.out
+        assert short.encode() not in client.out
+
+
+@on_loop
 async def test_a_stream_that_breaks_ends_in_the_clients_own_error(tmp_path: Path) -> None:
     """Once something was seen: an error event, no stop, and a record of a failure."""
     gate = Gate(tmp_path)

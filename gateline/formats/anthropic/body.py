@@ -12,7 +12,7 @@ from gateline.formats.anthropic.block import CacheControl, TextBlock, write_cach
 from gateline.formats.anthropic.names import CLIENT_NAMES
 from gateline.formats.anthropic.prompt import Message, Prompt
 from gateline.formats.claude.models import Abilities, abilities
-from gateline.formats.claude.schema import input_schema, subset
+from gateline.formats.claude.schema import input_schema, strict_schema, subset
 from gateline.formats.claude.thinking import Plan, ThinkingField, plan_thinking
 from gateline.formats.contract import Written
 from gateline.formats.dialect import Dialect
@@ -120,7 +120,8 @@ class _Draft:
         }
         self.chat = chat = self._without_refused(chat, dialect)
         self.able = abilities(model)
-        self.prompt = Prompt(chat.turns)
+        is_hosted = bool(dialect.anthropic_version or dialect.maker)
+        self.prompt = Prompt(chat.turns, instructs=self.able.instructs and not is_hosted)
         self.dropped |= self.prompt.dropped | dict.fromkeys(left_inside(chat, CLIENT_NAMES))
         self.plan = self._planned(chat, self.able)
         self.asked = _Asked(self.prompt.messages, anthropic_version=dialect.anthropic_version or None)
@@ -205,14 +206,14 @@ class _Draft:
             self.dropped["tool_choice"] = None
 
     def _tool(self, tool: Tool) -> _Tool:
-        is_strict = tool.strict is True and self.able.schema
-        if tool.strict and not is_strict:
+        strict = strict_schema(tool.schema) if tool.strict and self.able.schema else None
+        if tool.strict and strict is None:
             self.dropped["tool_strict"] = None
         return _Tool(
             tool.name,
-            input_schema(tool.schema, is_strict=is_strict),
+            strict or input_schema(tool.schema),
             tool.description or None,
-            True if is_strict else None,
+            None if strict is None else True,
             write_cache(tool.cache),
         )
 
@@ -233,8 +234,11 @@ class _Draft:
         """JSON without a schema has no equivalent there: the client's own words in the prompt have to do."""
         config = _OutputConfig(self.plan.effort)
         output = chat.output
+        schema: Raw | None = None
         if output is not None and output.kind == "schema" and can_schema and bytes(output.schema):
-            config.format = _Format(subset(output.schema))
+            schema = subset(output.schema)
+        if schema is not None:
+            config.format = _Format(schema)
         elif output is not None and output.kind != "text":
             self.dropped["output"] = None
         if config.effort is not None or config.format is not None:

@@ -1,8 +1,9 @@
 """The turns of a conversation as Anthropic takes them.
 
-Its rules: instructions stand beside the turns; neighbours of one role are one turn; results come first in the turn
-behind their tool uses; a text is more than white space; a tool use's id is made of few characters
-(platform.claude.com/docs, "Messages" and "Tool use"). Whatever breaks them is answered with 400.
+Its rules: instructions stand beside the turns, for some models also behind a user's that an answer or nothing follows;
+neighbours of one role are one turn; results come first in the turn behind their tool uses; a text is more than white
+space; a tool use's id is made of few characters (platform.claude.com/docs, "Messages", "Mid-conversation system
+messages" and "Tool use"). Whatever breaks them is answered with 400.
 """
 
 from __future__ import annotations
@@ -36,16 +37,20 @@ class Message(msgspec.Struct):
 
 
 class Prompt:
-    """`dropped` are the features that no block could carry, each once, in order."""
+    """`dropped` are the features that no block could carry, each once, in order. `instructs`: the model takes
+    instructions between turns."""
 
-    __slots__ = ("dropped", "messages", "system")
+    __slots__ = ("_instructs", "_waiting", "dropped", "messages", "system")
 
-    def __init__(self, turns: list[Turn]) -> None:
+    def __init__(self, turns: list[Turn], *, instructs: bool = False) -> None:
+        self._instructs = instructs
+        self._waiting: list[TextBlock] = []  # instructions that came between turns
         self.system: list[TextBlock] = []
         self.messages: list[Message] = []
         self.dropped: dict[str, None] = {}
         for turn in turns:
             self._add(turn)
+        self._place()
         for message in self.messages:
             if message.role == "user" and any(isinstance(block, ToolResultBlock) for block in message.content[1:]):
                 message.content.sort(key=_is_no_result)
@@ -91,7 +96,8 @@ class Prompt:
         if turn.name:
             self.dropped["name"] = None
         if turn.role in {"system", "developer"}:
-            self.system += [
+            into = self._waiting if self.messages else self.system
+            into += [
                 TextBlock(part.text, None, write_cache(part.cache))
                 for part in turn.parts
                 if isinstance(part, Text) and not _is_blank(part.text)
@@ -101,10 +107,25 @@ class Prompt:
         blocks = [block for part in turn.parts if (block := self._block(part, role)) is not None]
         if not blocks:
             return
+        if role == "assistant":
+            self._place()
         if self.messages and self.messages[-1].role == role:
             self.messages[-1].content += blocks
         else:
             self.messages.append(Message(role, blocks))
+
+    def _place(self) -> None:
+        """Instructions between turns stand behind all that the user said there; where they cannot, they join those
+        ahead of all turns."""
+        if not self._waiting:
+            return
+        if self._instructs and self.messages[-1].role == "user":
+            self.messages.append(Message("system", list(self._waiting)))
+        else:
+            self.system += self._waiting
+            if any(message.role == "assistant" for message in self.messages):  # else nothing was said before them
+                self.dropped["system_place"] = None
+        self._waiting = []
 
     def _block(self, part: Part, role: str) -> WrittenBlock | None:
         if isinstance(part, Text):

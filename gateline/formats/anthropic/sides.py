@@ -18,7 +18,11 @@ from gateline.formats.anthropic.usage import usage_in_tail, usage_of_reply
 from gateline.formats.anthropic.watch import StreamCodec
 from gateline.formats.anthropic.writer import StreamWriter
 from gateline.formats.contract import Client, Codec, ErrorForm, Server, Watch
+from gateline.formats.dialect import Dialect
+from gateline.formats.outbound import outbound
+from gateline.formats.tool_names import USUAL
 from gateline.model.call import Call
+from gateline.model.chat import Maker
 from gateline.model.usage import Usage
 
 
@@ -26,16 +30,21 @@ def _codec(call: Call, secret: str) -> Codec:
     return StreamCodec(secret)
 
 
+def _holds(dialect: Dialect) -> Maker:
+    """Its models at other hosts know no files of the vendor's own."""
+    return dialect.maker or ("" if dialect.anthropic_version else "anthropic")
+
+
 def _no_usage(body: bytes) -> Usage | None:
     return None
 
 
 MESSAGES = Server(read_chat, write_reply, SERVER_NAMES, StreamWriter)
-MESSAGES_CLIENT = Client(write_chat, read_reply, CLIENT_NAMES, StreamReader)
+MESSAGES_CLIENT = Client(outbound(write_chat, USUAL, _holds), read_reply, CLIENT_NAMES, StreamReader, USUAL)
 MESSAGES_WATCH = Watch(usage_of_reply, usage_in_tail, _codec, reported)
 
 COUNT = Server(read_count, write_count_reply, SERVER_NAMES)
-COUNT_CLIENT = Client(write_count, read_count_reply, CLIENT_NAMES)
+COUNT_CLIENT = Client(outbound(write_count, USUAL, _holds), read_count_reply, CLIENT_NAMES)
 COUNT_WATCH = Watch(_no_usage, _no_usage, None, reported)
 
 ERRORS = ErrorForm(write_error)

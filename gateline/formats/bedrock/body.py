@@ -28,7 +28,7 @@ from gateline.formats.bedrock.models import Traits, traits
 from gateline.formats.bedrock.names import CLIENT_NAMES
 from gateline.formats.bedrock.prompt import Message, Prompt
 from gateline.formats.claude.models import Abilities, abilities
-from gateline.formats.claude.schema import input_schema, subset
+from gateline.formats.claude.schema import input_schema, strict_schema, subset
 from gateline.formats.claude.thinking import Plan, plan_thinking
 from gateline.formats.contract import Written
 from gateline.formats.dialect import Dialect
@@ -122,11 +122,12 @@ class _Draft:
         return written is not None
 
     def _add_tool(self, tool: Tool, listed: list[ListedTool]) -> None:
-        is_strict = tool.strict is True and self.claude is not None and self.claude.schema
-        if tool.strict and not is_strict:
+        can_strict = self.claude is not None and self.claude.schema
+        strict = strict_schema(tool.schema) if tool.strict and can_strict else None
+        if tool.strict and strict is None:
             self.dropped["tool_strict"] = None
-        schema = input_schema(tool.schema, is_strict=is_strict)
-        listed.append(ListedTool(Spec(tool.name, Schema(schema), tool.description or None, is_strict or None)))
+        schema = Schema(strict or input_schema(tool.schema))
+        listed.append(ListedTool(Spec(tool.name, schema, tool.description or None, None if strict is None else True)))
         if tool.cache and self.able.caches == "all":
             listed.append(ListedTool(cache_point=write_cache(tool.cache)))
         elif tool.cache:
@@ -193,8 +194,10 @@ class _Draft:
         """JSON without a schema has no equivalent there: the client's own words in the prompt have to do."""
         output, claude = self.chat.output, self.claude
         can_schema = self.able.schema and (claude is None or claude.schema)
+        schema: Raw | None = None
         if output is not None and output.kind == "schema" and can_schema and bytes(output.schema):
             schema = subset(output.schema) if claude is not None else output.schema
+        if output is not None and schema is not None:
             text = bytes(schema).decode("utf-8", "replace")
             described = JsonSchema(text, output.name or None, output.description or None)
             self.output.text_format = TextFormat(Structure(described))

@@ -26,5 +26,9 @@ _NAMES: dict[str, str] = {
     "tool_strict": "toolConfig.tools.toolSpec.strict",
     "prefill": "messages",
 }
-SERVER_NAMES: dict[str, str] = {**_NAMES, "citations": "messages.content.citationsContent"}
+SERVER_NAMES: dict[str, str] = {
+    **_NAMES,
+    "citations": "messages.content.citationsContent",
+    "system_place": "messages.role.system",
+}
 CLIENT_NAMES: dict[str, str] = {**_NAMES, "refusal": "messages.content.text", "developer": "system"}

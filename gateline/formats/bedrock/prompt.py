@@ -111,6 +111,8 @@ class Prompt:
         if turn.name:
             self.dropped["name"] = None
         if turn.role in {"system", "developer"}:
+            if any(message.role == "assistant" for message in self.messages):
+                self.dropped["system_place"] = None
             for part in turn.parts:
                 if isinstance(part, Text) and not _is_blank(part.text):
                     self.system.append(Block(text=part.text))

@@ -12,8 +12,10 @@ from gateline.formats.bedrock.usage import usage_in_tail, usage_of_reply
 from gateline.formats.bedrock.watch import StreamCodec
 from gateline.formats.bedrock.writer import StreamWriter
 from gateline.formats.contract import Client, ErrorForm, Server, Watch
+from gateline.formats.outbound import outbound
+from gateline.formats.tool_names import USUAL
 
 SERVER = Server(read_chat, write_reply, SERVER_NAMES, StreamWriter, b"application/vnd.amazon.eventstream")
-CLIENT = Client(write_chat, read_reply, CLIENT_NAMES, StreamReader)
+CLIENT = Client(outbound(write_chat, USUAL, lambda _: "bedrock"), read_reply, CLIENT_NAMES, StreamReader, USUAL)
 WATCH = Watch(usage_of_reply, usage_in_tail, StreamCodec, reported, error_key=b'"message"')
 ERRORS = ErrorForm(write_error, headers=error_headers)

@@ -33,7 +33,8 @@ _LOW_TO_HIGH: tuple[Effort, ...] = ("low", "medium", "high")
 
 class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     """`efforts` are the words it takes, mildest first. `samples`: temperature and top_p both, only one of them, or
-    neither. `forces`: it can be made to call a tool.
+    neither. `forces`: it can be made to call a tool. `instructs`: instructions may stand between turns, at the vendor's
+    own API ("Mid-conversation system messages").
     `outputs`: the most tokens it writes, 0 when unknown; `usual`: how many it may when the client did not say. Models
     before 4.5 answer 400 when prompt and bound together are over their context window, and so get little."""
 
@@ -44,6 +45,7 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     prefills: bool = True
     schema: bool = True
     forces: bool = True
+    instructs: bool = False
     outputs: int = 0
     usual: int = 4_096
 
@@ -116,6 +118,7 @@ def _of_4_7_and_later(family: str, version: tuple[int, int]) -> Abilities:
         samples="none",
         prefills=False,
         forces=version < (5, 1) or (family == "haiku" and version == (5, 5)),
+        instructs=family == "opus" and version >= (4, 8),
         outputs=128_000,
         usual=_USUAL,
     )

@@ -2,7 +2,8 @@
 
 It answers 400 for bounds of numbers, strings and lists and for objects that are not closed
 (platform.claude.com/docs, "Structured outputs"). What it does not take moves into the description, where the model
-reads it: the vendor's SDK does the same.
+reads it: the vendor's SDK does the same. An object that is open on purpose, such as a map, has no place there at all:
+closed, nothing but `{}` would fit it.
 """
 
 from __future__ import annotations
@@ -29,18 +30,18 @@ _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def subset(schema: Raw) -> Raw:
-    """What of `schema` the vendor takes; as it is where it is no object."""
+def subset(schema: Raw) -> Raw | None:
+    """What of `schema` the vendor takes; as it is where it is no object; None where it has an object that must stay
+    open."""
     text = bytes(schema)
-    return Raw(_subset(text) if len(text) <= _MOST else _written(text))
+    found = _subset(text) if len(text) <= _MOST else _written(text)
+    return None if found is None else Raw(found)
 
 
-def input_schema(schema: Raw, *, is_strict: bool) -> Raw:
+def input_schema(schema: Raw) -> Raw:
     """A tool's schema, byte for byte but where the vendor would refuse it: it must say that it is an object."""
     if not bytes(schema) or bytes(schema) == b"null":
-        schema = _OPEN
-    if is_strict:
-        return subset(schema)
+        return _OPEN
     try:
         fields = _decode_fields(schema)
     except UNREAD:
@@ -48,16 +49,27 @@ def input_schema(schema: Raw, *, is_strict: bool) -> Raw:
     return schema if "type" in fields else Raw(_encode({"type": "object", **fields}))
 
 
+def strict_schema(schema: Raw) -> Raw | None:
+    """The same of a tool whose arguments must fit; None as for `subset`."""
+    return subset(schema if bytes(schema) and bytes(schema) != b"null" else _OPEN)
+
+
 @lru_cache(maxsize=64)
-def _subset(schema: bytes) -> bytes:
+def _subset(schema: bytes) -> bytes | None:
     return _written(schema)
 
 
-def _written(schema: bytes) -> bytes:
+def _written(schema: bytes) -> bytes | None:
     try:
         return _encode(_narrow(_decode(schema)))
+    except _StaysOpenError:
+        return None
     except UNREAD:
         return schema
+
+
+class _StaysOpenError(Exception):
+    """An object may have properties whose names the schema does not say."""
 
 
 def _narrow(schema: Any) -> Any:
@@ -76,7 +88,9 @@ def _narrow(schema: Any) -> Any:
             kept[key] = value
         elif key not in _SILENT:
             left[key] = value
-    if kept.get("type") == "object" or "properties" in kept:
+    if _is_object(kept):
+        if _is_open(schema):
+            raise _StaysOpenError
         kept.setdefault("properties", {})
         kept["additionalProperties"] = False
     if left:
@@ -84,6 +98,20 @@ def _narrow(schema: Any) -> Any:
         wishes = ", ".join(f"{key}: {_encode(value).decode()}" for key, value in left.items())
         kept["description"] = f"{said}\n\n{{{wishes}}}" if isinstance(said, str) and said else f"{{{wishes}}}"
     return kept
+
+
+def _is_object(schema: dict[str, Any]) -> bool:
+    kind = schema.get("type")
+    return kind == "object" or (isinstance(kind, list) and "object" in kind) or "properties" in schema
+
+
+def _is_open(schema: dict[str, Any]) -> bool:
+    """Whether closing it would lose what it is for: it names no property, or says what all others are like. One that
+    names some and allows any other is closed, as the vendor's SDK does: what then comes fits it still."""
+    others = schema.get("additionalProperties")
+    if (isinstance(others, dict) and others) or schema.get("patternProperties"):
+        return True
+    return "properties" not in schema and others is not False
 
 
 def _is_kept(key: str, value: object) -> bool:

@@ -18,6 +18,7 @@ _NAMES: dict[str, str] = {
     "logprobs": "logprobs",
     "image": "messages.content.image_url",
     "reasoning": "messages.content.thinking",
+    "system_place": "messages.role.system",
     "detail": "messages.content.image_url.detail",
 }
 SERVER_NAMES: dict[str, str] = {

@@ -13,9 +13,11 @@ from gateline.formats.cohere.usage import usage_in_tail, usage_of_embedding, usa
 from gateline.formats.cohere.watch import StreamCodec
 from gateline.formats.cohere.writer import StreamWriter
 from gateline.formats.contract import Client, ErrorForm, Server, Watch
+from gateline.formats.outbound import outbound
+from gateline.formats.tool_names import USUAL
 
 CHAT_SERVER = Server(read_chat, write_reply, SERVER_NAMES, StreamWriter)
-CHAT_CLIENT = Client(write_chat, read_reply, CLIENT_NAMES, StreamReader)
+CHAT_CLIENT = Client(outbound(write_chat, USUAL, lambda _: "cohere"), read_reply, CLIENT_NAMES, StreamReader, USUAL)
 CHAT_WATCH = Watch(usage_of_reply, usage_in_tail, StreamCodec, reported, error_key=b'"message"')
 
 EMBED_SERVER = Server(embed.read_embed, embed.write_reply, EMBED_NAMES)

@@ -71,9 +71,9 @@ class Reply(msgspec.Struct, rename="camel"):
 
 
 class CandidateReader:
-    """Follows one candidate. `is_finished`: its finish reason has come; what comes behind it is no answer."""
+    """Follows one candidate. `is_finished`: its finish reason has come; some vendors give one with every event."""
 
-    __slots__ = ("_index", "_is_sealed", "_open", "_passages", "_prefix", "_tools", "is_finished")
+    __slots__ = ("_index", "_is_sealed", "_open", "_passages", "_prefix", "_reason", "_tools", "is_finished")
 
     def __init__(self, index: int, reply_id: str) -> None:
         self._index = index
@@ -82,12 +82,11 @@ class CandidateReader:
         self._is_sealed = False
         self._tools = 0
         self._passages = Passages()
+        self._reason = ""
         self.is_finished = False
 
     def read(self, candidate: Candidate, deltas: list[Delta]) -> None:
         """Adds what `candidate` says."""
-        if self.is_finished:
-            return
         logprobs = None if candidate.logprobs_result is None else read_logprobs(candidate.logprobs_result)
         content = candidate.content
         if content is not None and content.parts:
@@ -102,8 +101,11 @@ class CandidateReader:
             deltas += [Cited(citation=citation, choice=self._index) for citation in found]
         if candidate.finish_reason is not None:
             self.is_finished = True
-            finish = read_finish(candidate.finish_reason, has_tools=self._tools > 0)
-            deltas.append(Finished(finish=finish, choice=self._index))
+            self._reason = candidate.finish_reason
+
+    def finish(self) -> Finished:
+        """What is told of its end, once nothing can follow."""
+        return Finished(finish=read_finish(self._reason, has_tools=self._tools > 0), choice=self._index)
 
     def _part(self, part: Part, deltas: list[Delta], logprobs: list[Tokens] | None) -> bool:
         """Whether the log probabilities went along."""
@@ -157,6 +159,5 @@ class CandidateReader:
         seal = read_signature(part.thought_signature) if part.thought_signature else None
         id_ = call.id or f"{self._prefix}{index}"
         deltas.append(ToolBegan(index=index, id=id_, name=call.name, choice=self._index, seal=seal))
-        arguments = arguments_text(call.args)
-        if arguments:
-            deltas.append(ToolDelta(index=index, arguments=arguments, choice=self._index))
+        arguments = arguments_text(call.args) or "{}"
+        deltas.append(ToolDelta(index=index, arguments=arguments, choice=self._index))

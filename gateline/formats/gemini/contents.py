@@ -52,6 +52,8 @@ class ContentWriter:
             if turn.name:
                 self.dropped["name"] = None
             if turn.role in {"system", "developer"}:
+                if any(content.role == "model" for content in contents):
+                    self.dropped["system_place"] = None
                 system += [Part(text=part.text) for part in self._texts(turn)]
                 continue
             role = "model" if turn.role == "assistant" else "user"

@@ -34,7 +34,7 @@ _PARTS = {
 }
 
 # Labels are what clients of Vertex AI call metadata.
-SERVER_NAMES: dict[str, str] = {**_PARTS, **_SAMPLING, "metadata": "labels"}
+SERVER_NAMES: dict[str, str] = {**_PARTS, **_SAMPLING, "metadata": "labels", "system_place": "contents.role.system"}
 
 # Labels allow so little (lower case, 63 characters) that metadata of others would be answered with 400.
 CLIENT_NAMES: dict[str, str] = {**_PARTS, **_SAMPLING, "developer": "systemInstruction", "refusal": "text"}

@@ -50,7 +50,10 @@ def read_reply(body: bytes, secret: str) -> ChatReply:
     choices = []
     for candidate in reply.candidates or ():
         deltas: list[Delta] = []
-        CandidateReader(candidate.index or 0, first.id).read(candidate, deltas)
+        reader = CandidateReader(candidate.index or 0, first.id)
+        reader.read(candidate, deltas)
+        if reader.is_finished:
+            deltas.append(reader.finish())
         choices.append(_choice(deltas))
     if not choices:
         # A prompt that is blocked is answered with why, and with no candidate.

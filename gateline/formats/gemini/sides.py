@@ -14,12 +14,14 @@ from gateline.formats.gemini.usage import usage_in_tail, usage_of_reply
 from gateline.formats.gemini.vendor_request import write_chat, write_count
 from gateline.formats.gemini.watch import StreamCodec, reported_reply
 from gateline.formats.gemini.writer import ArrayWriter, StreamWriter
+from gateline.formats.outbound import outbound
+from gateline.formats.tool_names import GEMINI
 
 CHAT_SERVER = Server(read_chat, write_reply, SERVER_NAMES, StreamWriter, array_writer=ArrayWriter)
-CHAT_CLIENT = Client(write_chat, read_reply, CLIENT_NAMES, StreamReader)
+CHAT_CLIENT = Client(outbound(write_chat, GEMINI, lambda _: "gemini"), read_reply, CLIENT_NAMES, StreamReader, GEMINI)
 
 COUNT_SERVER = Server(read_count, write_counted, SERVER_NAMES)
-COUNT_CLIENT = Client(write_count, read_counted, COUNT_NAMES)
+COUNT_CLIENT = Client(outbound(write_count, GEMINI, lambda _: "gemini"), read_counted, COUNT_NAMES)
 
 EMBED_SERVER = Server(embed.read_embed, embed.write_reply, EMBED_NAMES)
 EMBED_CLIENT = Client(embed.write_one, embed.read_reply, EMBED_NAMES)

@@ -29,6 +29,7 @@ class UsageMetadata(msgspec.Struct, rename="camel", omit_defaults=True):
     thoughts_token_count: Count | None = None
     total_token_count: Count | None = None
     prompt_tokens_details: list[ModalityCount] | None = None
+    cache_tokens_details: list[ModalityCount] | None = None
     candidates_tokens_details: list[ModalityCount] | None = None
 
     def counts(self) -> Usage | None:
@@ -47,6 +48,7 @@ class UsageMetadata(msgspec.Struct, rename="camel", omit_defaults=True):
             output_audio=_of(made, "AUDIO"),
             input_image=_of(given, "IMAGE"),
             output_image=_of(made, "IMAGE"),
+            cached_audio=_of(self.cache_tokens_details, "AUDIO"),
         )
 
 
@@ -66,6 +68,8 @@ def write_usage(usage: Usage) -> UsageMetadata:
     )
     if usage.cached:
         written.cached_content_token_count = usage.cached
+        if usage.cached_audio:
+            written.cache_tokens_details = _details(usage.cached, usage.cached_audio, 0)
     if usage.reasoning:
         written.thoughts_token_count = usage.reasoning
     if usage.output_audio or usage.output_image:

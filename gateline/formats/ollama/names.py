@@ -22,6 +22,7 @@ _MESSAGES: dict[str, str] = {
     "reasoning": "messages.thinking",
     "tool_media": "messages.images",
     "prefill": "messages",
+    "system_place": "messages.role.system",
 }
 
 # Where a message of an assistant keeps seals: see `outline.py`.

@@ -13,6 +13,7 @@ from gateline.formats.ollama.usage import usage_in_tail, usage_of_reply
 from gateline.formats.ollama.vendor_request import write_chat
 from gateline.formats.ollama.watch import StreamCodec
 from gateline.formats.ollama.writer import ChatWriter, GenerateWriter
+from gateline.formats.outbound import outbound
 from gateline.model.call import Call
 
 LINES = b"application/x-ndjson"
@@ -23,7 +24,7 @@ def _codec(call: Call, secret: str) -> Codec:
 
 
 CHAT_SERVER = Server(read_chat, write_reply, CHAT_NAMES, ChatWriter, stream_type=LINES)
-CHAT_CLIENT = Client(write_chat, read_reply, CLIENT_NAMES, StreamReader)
+CHAT_CLIENT = Client(outbound(write_chat, None, lambda _: "ollama"), read_reply, CLIENT_NAMES, StreamReader)
 GENERATE_SERVER = Server(read_generate, write_generated, GENERATE_NAMES, GenerateWriter, stream_type=LINES)
 EMBED_SERVER = Server(embed.read_embed, embed.write_embed_reply, EMBED_NAMES)
 EMBED_CLIENT = Client(embed.write_embed, embed.read_embed_reply, EMBED_NAMES)

@@ -18,7 +18,7 @@ from gateline.formats.openai.stencil import Stencil, stencil_of
 from gateline.formats.openai.streamed_choice import StreamedChoice
 from gateline.formats.openai.usage import usage_of_raw
 from gateline.formats.typed import UNREAD
-from gateline.formats.vendor_error import explain
+from gateline.formats.vendor_error import stream_error
 from gateline.model.chat import Citation
 from gateline.model.chatreply import Began, Cited, Counted, Delta, Finished, TextDelta
 from gateline.model.errors import UpstreamBroken, UpstreamError
@@ -145,7 +145,7 @@ class ChatReader:
         if data is None or data[:1] != b"{":
             data = (event_data(event) or b"").strip()
             if event_name(event) == b"error":
-                self._fail(data)
+                raise stream_error(data, self._secret)
             if not data:
                 return
             if data == b"[DONE]":
@@ -219,14 +219,6 @@ class ChatReader:
             finish = read_finish(choice.reason, has_tools=choice.has_tools, has_refusal=choice.has_refusal)
             deltas.append(Finished(finish=finish, choice=index))
         self.done = True
-
-    def _fail(self, data: bytes) -> None:
-        try:
-            found = msgspec.json.decode(data)
-        except UNREAD:
-            found = None
-        detail = explain(found, 502, secret=self._secret)
-        raise UpstreamError(detail.message, code=detail.code, param=detail.param)
 
     def _mended(self, data: bytes) -> _Chunk:
         """A chunk that msgspec refuses for half a surrogate pair: the half waits for the one in the next event."""

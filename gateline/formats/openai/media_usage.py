@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from gateline.formats.count import Count
+from gateline.formats.openai.usage import CachedDetails
 from gateline.formats.tail import object_in_tail
 from gateline.formats.typed import UNREAD
 from gateline.model.usage import Usage
@@ -19,6 +20,7 @@ class Details(msgspec.Struct, gc=False):
     audio_tokens: Count | None = None
     image_tokens: Count | None = None
     cached_tokens: Count | None = None
+    cached_tokens_details: CachedDetails | None = None
 
 
 _NO_DETAILS = Details()
@@ -46,6 +48,7 @@ class UsageObject(msgspec.Struct):
             made = max(self.total_tokens - read, 0)
         before = self.input_tokens_details or self.input_token_details or _NO_DETAILS
         after = self.output_tokens_details or _NO_DETAILS
+        kept = before.cached_tokens_details
         return Usage(
             input=read,
             output=made,
@@ -54,6 +57,7 @@ class UsageObject(msgspec.Struct):
             input_image=before.image_tokens or 0,
             output_audio=after.audio_tokens or 0,
             output_image=after.image_tokens or 0,
+            cached_audio=(kept.audio_tokens or 0) if kept is not None else 0,
         )
 
     def picture_counts(self) -> Usage | None:

@@ -19,7 +19,7 @@ from gateline.formats.openai.message import (
     Message,
     ToolCall,
 )
-from gateline.formats.openai.reasoning_details import write_details
+from gateline.formats.openai.reasoning_details import NATIVE, write_details
 from gateline.model.chat import CacheLife, Maker, Media, Part, Reasoning, Refusal, Text, ToolResult, ToolUse, Turn
 
 # DeepSeek and Moonshot refuse a turn that called tools without any (api-docs.deepseek.com/guides/thinking_mode), even
@@ -28,7 +28,7 @@ _NO_REASONING = " "
 _BETWEEN = "\n\n"  # paragraphs, where texts that stood apart become one
 _LONGEST_ID = 40
 _PLAIN = frozenset({"user", "system"})  # whose text needs nothing but its role
-_MAKERS: dict[str, Maker] = {"anthropic": "anthropic", "google": "gemini", "openai": "openai"}
+_MAKERS: dict[str, Maker] = {"anthropic": "anthropic", "google": "gemini", "openai": NATIVE}
 
 
 def write_cache(life: CacheLife) -> CacheControl:

@@ -30,6 +30,7 @@ _SHARED = {
     "reasoning": "messages.reasoning_content",
     "seal": "messages.reasoning_details",
     "developer": "messages.role",
+    "system_place": "messages.role.system",
     "name": "messages.name",
     "tool_strict": "tools.function.strict",
     "detail": "messages.content.image_url.detail",

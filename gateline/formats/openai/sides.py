@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from gateline.formats.contract import Client, Codec, Server, Watch
+from gateline.formats.holders import openai_files
 from gateline.formats.openai.answer import write_reply
 from gateline.formats.openai.chat_body import read_chat
 from gateline.formats.openai.chat_call import write_chat
 from gateline.formats.openai.chat_reader import ChatReader
 from gateline.formats.openai.chat_writer import ChatWriter
-from gateline.formats.openai.choices import has_choice
+from gateline.formats.openai.choices import glance, has_choice
 from gateline.formats.openai.completion import CompletionWriter, read_completion, write_completion
 from gateline.formats.openai.embedding import read_embed, read_embed_reply, write_embed, write_embed_reply
 from gateline.formats.openai.media_usage import MediaUsage, UsageObject
@@ -18,6 +19,8 @@ from gateline.formats.openai.quiet import QuietCodec, QuietReader
 from gateline.formats.openai.reply import read_reply
 from gateline.formats.openai.usage import usage_in_tail, usage_of_reply
 from gateline.formats.openai.watch import StreamCodec
+from gateline.formats.outbound import outbound
+from gateline.formats.tool_names import USUAL
 from gateline.formats.vendor_error import reported_error
 from gateline.model.call import Call
 from gateline.model.errors import UpstreamError
@@ -32,13 +35,14 @@ def _reported(body: bytes, secret: str) -> UpstreamError | None:
     return None if failed is None else UpstreamError(failed.message, code=failed.code, param=failed.param)
 
 
-STREAM_WATCH = Watch(usage_of_reply, usage_in_tail, _codec, _reported, has_answer=has_choice)
+STREAM_WATCH = Watch(usage_of_reply, usage_in_tail, _codec, _reported, has_answer=has_choice, glance=glance)
 QUIET_WATCH = Watch(
     usage_of_reply,
     usage_in_tail,
     lambda call, secret: QuietCodec(call.include_usage, secret=secret),
     _reported,
     has_answer=has_choice,
+    glance=glance,
 )
 WHOLE_WATCH = Watch(usage_of_reply, usage_in_tail, None, _reported)
 
@@ -80,8 +84,9 @@ TRANSCRIPT_WATCH = Watch(
 SPEECH_WATCH = Watch(_SPEECH.of_reply, _SPEECH.in_tail, _speech, _reported, is_json=False, may_be_whole=True)
 
 CHAT_SERVER = Server(read_chat, write_reply, SERVER_NAMES, ChatWriter)
-CHAT_CLIENT = Client(write_chat, read_reply, CLIENT_NAMES, ChatReader)
-QUIET_CLIENT = Client(write_chat, read_reply, CLIENT_NAMES, QuietReader)
+_WRITE = outbound(write_chat, USUAL, openai_files)
+CHAT_CLIENT = Client(_WRITE, read_reply, CLIENT_NAMES, ChatReader, USUAL)
+QUIET_CLIENT = Client(_WRITE, read_reply, CLIENT_NAMES, QuietReader, USUAL)
 COMPLETION_SERVER = Server(read_completion, write_completion, COMPLETION_NAMES, CompletionWriter)
 EMBEDDING_SERVER = Server(read_embed, write_embed_reply, EMBEDDING_NAMES)
 EMBEDDING_CLIENT = Client(write_embed, read_embed_reply, EMBEDDING_NAMES)

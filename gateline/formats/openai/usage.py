@@ -15,11 +15,18 @@ from gateline.model.usage import Usage
 _KEY = b'"usage"'
 
 
+class CachedDetails(msgspec.Struct, gc=False):
+    """What kinds of tokens were cached (OpenAI's realtime models tell it)."""
+
+    audio_tokens: Count | None = None
+
+
 class PromptDetails(msgspec.Struct, gc=False, omit_defaults=True):
     cached_tokens: Count | None = None
     cache_write_tokens: Count | None = None
     audio_tokens: Count | None = None
     image_tokens: Count | None = None
+    cached_tokens_details: CachedDetails | None = None
 
 
 class CompletionDetails(msgspec.Struct, gc=False, omit_defaults=True):
@@ -32,7 +39,7 @@ _NO_PROMPT_DETAILS = PromptDetails()
 _NO_COMPLETION_DETAILS = CompletionDetails()
 
 
-class UsageObject(msgspec.Struct, omit_defaults=True):
+class UsageObject(msgspec.Struct, gc=False, omit_defaults=True):
     """The `usage` object on the wire. `cached_tokens` (Moonshot) and `prompt_cache_hit_tokens` (DeepSeek) are other
     names of `prompt_tokens_details.cached_tokens`."""
 
@@ -49,25 +56,25 @@ class UsageObject(msgspec.Struct, omit_defaults=True):
         prompt, completion = self.prompt_tokens, self.completion_tokens
         if prompt is None:
             return None
-        total = self.total_tokens or 0
         if completion is None:  # embeddings have no output
-            completion = max(total - prompt, 0)
-        before = self.prompt_tokens_details or _NO_PROMPT_DETAILS
-        after = self.completion_tokens_details or _NO_COMPLETION_DETAILS
+            completion = max((self.total_tokens or 0) - prompt, 0)
+        before, after = self.prompt_tokens_details, self.completion_tokens_details
+        if before is None:
+            before = _NO_PROMPT_DETAILS
+        if after is None:
+            after = _NO_COMPLETION_DETAILS
+        cached = before.cached_tokens or self.cached_tokens or self.prompt_cache_hit_tokens or 0
         reasoning = after.reasoning_tokens or 0
-        if reasoning and total == prompt + completion + reasoning:
+        if reasoning and self.total_tokens == prompt + completion + reasoning:
             completion += reasoning  # xAI counts reasoning beside the answer, not in it
-        return Usage(
-            input=prompt,
-            output=completion,
-            cached=before.cached_tokens or self.cached_tokens or self.prompt_cache_hit_tokens or 0,
-            reasoning=reasoning,
-            cache_write=before.cache_write_tokens or 0,
-            input_audio=before.audio_tokens or 0,
-            output_audio=after.audio_tokens or 0,
-            input_image=before.image_tokens or 0,
-            output_image=after.image_tokens or 0,
-        )
+        written, heard, seen = before.cache_write_tokens, before.audio_tokens, before.image_tokens
+        spoken, drawn = after.audio_tokens, after.image_tokens
+        if written or heard or seen or spoken or drawn:
+            kinds = before.cached_tokens_details
+            replayed = (kinds.audio_tokens or 0) if kinds is not None else 0
+            parts = (written or 0, 0, heard or 0, spoken or 0, seen or 0, drawn or 0, replayed)
+            return Usage(prompt, completion, cached, reasoning, *parts)
+        return Usage(prompt, completion, cached, reasoning)  # nine names to look up would cost twice all of this
 
 
 def usage_object(usage: Usage) -> UsageObject:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from gateline.formats.contract import Client, Codec, Server, Watch, Writer
+from gateline.formats.holders import openai_files
+from gateline.formats.outbound import outbound
 from gateline.formats.responses.names import CLIENT_NAMES, SERVER_NAMES
 from gateline.formats.responses.read_request import read_chat
 from gateline.formats.responses.reader import ResponseReader
@@ -11,6 +13,7 @@ from gateline.formats.responses.usage import usage_in_tail, usage_of_reply
 from gateline.formats.responses.watch import ResponseCodec
 from gateline.formats.responses.write_request import write_chat
 from gateline.formats.responses.writer import ResponseWriter
+from gateline.formats.tool_names import USUAL
 from gateline.formats.vendor_error import reported_error
 from gateline.model.call import Call
 from gateline.model.chat import Chat
@@ -31,5 +34,5 @@ def _writer(chat: Chat, request_id: str) -> Writer:
 
 
 SERVER = Server(read_chat, write_reply, SERVER_NAMES, _writer)
-CLIENT = Client(write_chat, read_reply, CLIENT_NAMES, ResponseReader)
+CLIENT = Client(outbound(write_chat, USUAL, openai_files), read_reply, CLIENT_NAMES, ResponseReader, USUAL)
 WATCH = Watch(usage_of_reply, usage_in_tail, _codec, _reported)

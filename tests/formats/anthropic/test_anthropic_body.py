@@ -82,6 +82,16 @@ def test_tools_are_written() -> None:
     }
 
 
+def test_what_takes_a_map_is_not_constrained() -> None:
+    """A schema with a map in it is not asked for, and told, for answers and for strict tools; the tool keeps it."""
+    schema = Raw(b'{"type":"object","properties":{"m":{"type":"object","additionalProperties":{"type":"integer"}}}}')
+    tool = Tool(name="f", schema=schema, strict=True)
+    body, dropped = write(chat(tools=[tool], output=Output(kind="schema", schema=schema)))
+    assert body["tools"] == [{"name": "f", "input_schema": json.loads(bytes(schema))}]
+    assert "output_config" not in body
+    assert dropped == ["tool_strict", "output"]
+
+
 def test_tools_that_were_used_are_declared() -> None:
     """A conversation with tool uses in it is refused without tools; they are declared, and not to be called."""
     body, dropped = write(chat(user("a"), assistant(ToolUse(id="1", name="f")), user(ToolResult(id="1", parts=[]))))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 
+from gateline.formats.dialect import PLAIN, Dialect
 from gateline.model.chat import (
     Citation,
     Media,
@@ -13,7 +14,7 @@ from gateline.model.chat import (
     ToolUse,
     Turn,
 )
-from tests.formats.anthropic.asked import PNG, TOOL, assistant, chat, user, write
+from tests.formats.anthropic.asked import NEW, OLD, PNG, TOOL, assistant, chat, user, write
 
 
 def test_instructions_stand_beside_the_turns() -> None:
@@ -29,6 +30,43 @@ def test_instructions_stand_beside_the_turns() -> None:
     body, _ = write(chat(system))
     assert [message["role"] for message in body["messages"]] == ["user"]
     assert "system" not in body
+
+
+def _told(text: str) -> Turn:
+    return Turn(role="system", parts=[Text(text=text)])
+
+
+def test_instructions_stand_where_they_came_for_models_that_take_them_so() -> None:
+    """Behind all that the user said there, ahead of the answer, neighbours as one: the vendor's placement rules."""
+    turns = [_told("a"), user("1"), assistant("2"), _told("b"), user("3"), _told("c"), assistant("4"), user("5")]
+    body, dropped = write(chat(*turns, _told("d")), NEW)
+    assert [(each["role"], [block["text"] for block in each["content"]]) for each in body["messages"]] == [
+        ("user", ["1"]),
+        ("assistant", ["2"]),
+        ("user", ["3"]),
+        ("system", ["b", "c"]),
+        ("assistant", ["4"]),
+        ("user", ["5"]),
+        ("system", ["d"]),
+    ]
+    assert (body["system"], dropped) == ([{"type": "text", "text": "a"}], [])
+
+
+def test_instructions_that_lose_their_place_are_told() -> None:
+    """At models and hosts that take none between turns, and behind an answer that no user follows; those ahead of the
+    first answer lose nothing."""
+    turns = [user("1"), assistant("2"), _told("b"), user("3")]
+    for asked, model, dialect in (
+        (chat(*turns), OLD, PLAIN),
+        (chat(*turns), NEW, Dialect(anthropic_version="vertex-2023-10-16")),
+        (chat(*turns), NEW, Dialect(maker="other")),
+        (chat(user("1"), assistant("2"), _told("b"), assistant("3"), user("4")), NEW, PLAIN),
+    ):
+        body, dropped = write(asked, model, dialect)
+        assert body["system"] == [{"type": "text", "text": "b"}]
+        assert [each["role"] for each in body["messages"]][:2] == ["user", "assistant"]
+        assert dropped == ["system_place"]
+    assert write(chat(user("1"), _told("b"), user("2"), assistant("3"), user("4")))[1] == []
 
 
 def test_neighbours_become_one_turn_with_results_first() -> None:

@@ -10,6 +10,7 @@ from gateline.formats.anthropic.sides import MESSAGES, MESSAGES_CLIENT
 from gateline.formats.call import read_call
 from gateline.formats.contract import Written
 from gateline.formats.dialect import PLAIN
+from gateline.formats.tool_turns import told_apart
 from gateline.model.chat import (
     Chat,
     Effort,
@@ -82,7 +83,7 @@ def test_a_chat_comes_back(
     """What the format carries is read again as it was written."""
     asked = Chat(
         model="claude-x",
-        turns=turns,
+        turns=told_apart(turns),
         include_usage=True,
         tools=[TOOL],
         tool_choice=ToolChoice(mode="auto"),

@@ -112,6 +112,17 @@ def test_turns_are_in_the_vendors_order() -> None:
     assert results[2] == {"text": "b"}
 
 
+def test_an_instruction_behind_an_answer_loses_its_place() -> None:
+    """It joins those beside the turns, and that is told; ahead of the first answer there is nothing to lose."""
+    asked = chat()
+    instruction = Turn(role="system", parts=[Text(text="be")])
+    asked.turns = [user("a"), instruction, assistant("b"), user("c")]
+    assert write(asked)[1] == []
+    asked.turns = [user("a"), assistant("b"), instruction, user("c")]
+    body, dropped = write(asked)
+    assert (body["system"], dropped) == ([{"text": "be"}], ["system_place"])
+
+
 def test_media_are_inline_or_in_s3() -> None:
     """A URL cannot be fetched there; documents have names of few characters, no two alike, and a text beside them."""
     pdf = Media(kind="file", mime="application/pdf", data="JVBERi0=", name="a_b.pdf")

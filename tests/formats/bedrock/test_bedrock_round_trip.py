@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateline.formats.tool_turns import told_apart
 from gateline.model.chat import Chat, Media, Reasoning, Seal, Text, Thinking, Tool, ToolResult, ToolUse, Turn
 from tests.formats.bedrock.wire import NOVA, read, write
 
@@ -53,7 +54,7 @@ turns_of_any: st.SearchStrategy[list[Any]] = st.lists(st.tuples(asked_parts, sai
 )
 def test_a_chat_comes_back(turns: list[Any], tools: list[Tool], bound: int, life: Any) -> None:
     """Written for Claude and read as a server; nothing of it is dropped, and writing changes nothing of it."""
-    chat = Chat(model="m", turns=turns, tools=tools, max_tokens=bound, include_usage=True)
+    chat = Chat(model="m", turns=told_apart(turns), tools=tools, max_tokens=bound, include_usage=True)
     chat.turns[-1] = Turn(role="user", parts=[Text(text="and?", cache=life)])
     before = copy.deepcopy([chat.turns, chat.max_tokens])
     body, dropped = write(chat)

@@ -44,6 +44,14 @@ def test_a_version_is_read_from_any_name(
         assert (able.mode, able.off, len(able.efforts), able.samples) == (mode, off, efforts, samples), name
 
 
+def test_only_some_take_instructions_between_turns() -> None:
+    """Opus since 4.8, as the vendor's documentation says; nobody who is not named there."""
+    for name in ("claude-opus-4-8", "claude-opus-5", "anthropic/claude-opus-5-5"):
+        assert abilities(name).instructs
+    for name in ("claude-opus-4-7", "claude-sonnet-5", "claude-haiku-5-5", "claude-mythos-preview", "other"):
+        assert not abilities(name).instructs
+
+
 def test_only_some_can_be_forced_and_begun() -> None:
     """Newer models take neither the beginning of an answer nor, from 5.1 on, a tool that must be called."""
     assert abilities("claude-haiku-4-5").prefills

@@ -7,11 +7,12 @@ import pytest
 from anthropic import transform_schema
 from msgspec import Raw
 
-from gateline.formats.claude.schema import input_schema, subset
+from gateline.formats.claude.schema import input_schema, strict_schema, subset
 
 
 def narrowed(schema: object) -> Any:
-    return json.loads(bytes(subset(Raw(json.dumps(schema).encode()))))
+    found = subset(Raw(json.dumps(schema).encode()))
+    return None if found is None else json.loads(bytes(found))
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,34 @@ def test_bounds_become_words() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "within",
+    [
+        {"type": "object", "additionalProperties": {"type": "integer"}},
+        {"type": "object", "properties": {"a": {"type": "null"}}, "additionalProperties": {"type": "integer"}},
+        {"type": "object", "patternProperties": {"^x": {"type": "integer"}}, "additionalProperties": False},
+        {"type": "object"},
+        {"type": ["object", "null"], "additionalProperties": True},
+    ],
+)
+def test_a_map_has_no_place(within: dict[str, Any]) -> None:
+    """A schema with an object whose properties have no names, at the top or anywhere in it, has no subset: closed,
+    nothing but an empty object would fit."""
+    assert narrowed(within) is None
+    assert narrowed({"type": "array", "items": {"anyOf": [{"type": "null"}, within]}}) is None
+    assert narrowed({"$defs": {"m": within}, "type": "object", "properties": {"m": {"$ref": "#/$defs/m"}}}) is None
+    wide = {"type": "object", "properties": {f"p{at}": {"type": "string"} for at in range(4_000)} | {"m": within}}
+    assert narrowed(wide) is None
+
+
+def test_a_strict_tool_without_arguments_is_closed() -> None:
+    """A tool that has no schema takes nothing; one that takes a map cannot be strict, and keeps its schema."""
+    assert strict_schema(Raw(b"")) == Raw(b'{"type":"object","properties":{},"additionalProperties":false}')
+    taken = Raw(b'{"type":"object","additionalProperties":{"type":"integer"}}')
+    assert strict_schema(taken) is None
+    assert input_schema(taken) == taken
+
+
 def test_properties_may_be_called_anything() -> None:
     """A property named like a keyword is a property."""
     schema = {"type": "object", "properties": {"minimum": {"type": "string"}, "format": {"type": "string"}}}
@@ -73,18 +102,18 @@ def test_properties_may_be_called_anything() -> None:
 def test_what_is_no_schema_passes() -> None:
     """What cannot be read is the vendor's to refuse; a big schema is narrowed as a small one."""
     for text in (b"true", b"{", b'"x"'):
-        assert bytes(subset(Raw(text))) == text
+        assert subset(Raw(text)) == Raw(text)
     wide = {"type": "object", "properties": {f"p{at}": {"type": "string", "maxLength": at} for at in range(2_000)}}
     assert narrowed(wide)["properties"]["p7"] == {"type": "string", "description": "{maxLength: 7}"}
 
 
 def test_a_tools_schema_says_that_it_is_an_object() -> None:
     """The vendor requires the type; what has it passes byte for byte."""
-    assert bytes(input_schema(Raw(b'{ "type":"object" }'), is_strict=False)) == b'{ "type":"object" }'
-    assert json.loads(bytes(input_schema(Raw(b""), is_strict=False))) == {"type": "object", "properties": {}}
-    assert json.loads(bytes(input_schema(Raw(b"null"), is_strict=False))) == {"type": "object", "properties": {}}
-    assert json.loads(bytes(input_schema(Raw(b"{}"), is_strict=False))) == {"type": "object"}
-    assert bytes(input_schema(Raw(b"[]"), is_strict=False)) == b"[]"
+    assert bytes(input_schema(Raw(b'{ "type":"object" }'))) == b'{ "type":"object" }'
+    assert json.loads(bytes(input_schema(Raw(b"")))) == {"type": "object", "properties": {}}
+    assert json.loads(bytes(input_schema(Raw(b"null")))) == {"type": "object", "properties": {}}
+    assert json.loads(bytes(input_schema(Raw(b"{}")))) == {"type": "object"}
+    assert bytes(input_schema(Raw(b"[]"))) == b"[]"
 
 
 @pytest.mark.parametrize("said", [{"format": {}}, {"format": ["date"]}, {"minItems": []}, {"minItems": {}}])

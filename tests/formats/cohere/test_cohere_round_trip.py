@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from gateline.formats.tool_turns import told_apart
 from gateline.model.chat import Chat, Media, Reasoning, Text, Tool, ToolResult, ToolUse, Turn
 from tests.formats.cohere.wire import MODEL, read, write
 
@@ -52,7 +53,7 @@ said_parts = st.tuples(st.lists(thoughts, max_size=2), st.lists(texts, max_size=
 )
 def test_a_chat_comes_back(turns: list[Any], tools: list[Tool]) -> None:
     """Nothing of it is dropped, and writing changes nothing of it."""
-    chat = Chat(model="m", turns=turns, tools=tools, include_usage=True)
+    chat = Chat(model="m", turns=told_apart(turns), tools=tools, include_usage=True)
     before = copy.deepcopy(chat.turns)
     body, dropped = write(chat, MODEL)
     assert chat.turns == before

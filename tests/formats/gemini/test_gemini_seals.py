@@ -101,7 +101,7 @@ def test_geminis_own_signatures_go_back_to_gemini() -> None:
 )
 def test_a_signature_says_all_that_was_written(maker: str, data: str, id_: str, is_hidden: bool) -> None:
     """Maker, data, and of another maker's reasoning its id and whether it is hidden."""
-    seal = Seal(maker, data)  # type: ignore[arg-type]
+    seal = Seal(maker, data)
     signature = write_signature(seal, id=id_, is_hidden=is_hidden)
     if maker == "gemini":
         assert signature == data

@@ -75,6 +75,14 @@ def test_system_and_developer_turns_are_the_system_instruction() -> None:
     assert dropped(chat) == []
 
 
+def test_an_instruction_behind_an_answer_loses_its_place() -> None:
+    """It joins those ahead of all contents, and that is told."""
+    said: list[tuple[str, list[Part]]] = [("user", [Text(text="1")]), ("assistant", [Text(text="2")])]
+    chat = turns(*said, ("system", [Text(text="a")]), ("user", [Text(text="3")]))
+    assert body_of(chat)["systemInstruction"] == {"parts": [{"text": "a"}]}
+    assert dropped(chat) == ["system_place"]
+
+
 def test_a_system_turn_alone_is_said_by_the_user() -> None:
     """The API wants contents."""
     assert body_of(turns(("system", [Text(text="a")]))) == {"contents": [{"role": "user", "parts": [{"text": "a"}]}]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from gateline.formats.gemini.usage import usage_in_tail, usage_of_reply
+from gateline.formats.gemini.usage import usage_in_tail, usage_of_reply, write_usage
 from gateline.formats.gemini.watch import StreamCodec, reported_reply
 from gateline.model.call import Call
 from gateline.model.errors import UpstreamBroken, UpstreamError
@@ -135,6 +135,18 @@ def test_usage_of_whole_replies_and_of_their_tails() -> None:
     assert usage_in_tail(b'"x":{"usageMetadata":{"promptTokenCount":1}}}') is None
     assert usage_of_reply(b"{}") is None
     assert usage_of_reply(b"nonsense") is None
+
+
+def test_cached_sound_is_told_apart() -> None:
+    """Sound out of the prompt cache is neither paid as sound nor as cached text; clients are shown it again."""
+    body = (
+        b'{"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":1,"cachedContentTokenCount":9,'
+        b'"promptTokensDetails":[{"modality":"TEXT","tokenCount":3},{"modality":"AUDIO","tokenCount":7}],'
+        b'"cacheTokensDetails":[{"modality":"TEXT","tokenCount":3},{"modality":"AUDIO","tokenCount":6}]}}'
+    )
+    usage = usage_of_reply(body)
+    assert usage == Usage(10, 1, 9, input_audio=7, cached_audio=6)
+    assert write_usage(usage).counts() == usage
 
 
 def test_an_error_in_a_success_is_found() -> None:

@@ -15,6 +15,7 @@ from gateline.formats.dialect import PLAIN
 from gateline.formats.moment import EPOCH, rfc3339
 from gateline.formats.ollama.reply import name_of
 from gateline.formats.ollama.sides import CHAT_CLIENT, CHAT_SERVER
+from gateline.formats.tool_turns import told_apart
 from gateline.model.chat import Chat, Choice, Output, Part, Reasoning, Text, Tokens, Tool, ToolResult, ToolUse, Turn
 from gateline.model.chatreply import ChatReply
 from gateline.model.usage import Usage
@@ -63,7 +64,7 @@ def turns(draw: st.DrawFn) -> list[Turn]:
 chats = st.builds(
     Chat,
     model=st.just("m"),
-    turns=turns(),
+    turns=turns().map(told_apart),
     stream=st.booleans(),
     include_usage=st.just(True),
     tools=tools,

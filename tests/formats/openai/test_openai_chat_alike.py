@@ -10,7 +10,6 @@ import pytest
 from gateline.formats.openai.chat_reader import ChatReader
 from gateline.model.chatreply import Began, Delta, TextDelta
 from gateline.model.errors import UpstreamBroken
-from gateline.wire.sse import EventSplitter
 from tests.formats.openai.chats import piece
 
 LIKELY = {"content": [{"token": "a", "logprob": -1, "bytes": None}]}
@@ -59,21 +58,3 @@ def test_events_that_are_alike_are_not_read_when_only_their_text_changes() -> No
     reader.feed(compact(plain("X")).replace(b"X", b"\xff"))
     assert isinstance(reader.error, UpstreamBroken)
     assert reader.feed(compact(plain("e"))) == []
-
-
-def test_a_long_event_in_pieces_is_not_copied_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An end without its blank line is short: only what may be one is looked at."""
-    copied: list[int] = []
-    rest = EventSplitter.rest
-
-    def counted(splitter: EventSplitter) -> bytes:
-        copied.append(splitter.size)
-        return rest(splitter)
-
-    monkeypatch.setattr(EventSplitter, "rest", counted)
-    reader = ChatReader()
-    reader.feed(b'data: {"x":"')
-    for _ in range(10_000):
-        reader.feed(b"]]]]")
-    assert sum(copied) < 1_000
-    assert reader.error is None

@@ -34,7 +34,7 @@ from tests.formats.openai.chats import asked, plain
 
 ANTHROPIC = Seal("anthropic", "c2lnbmF0dXJl+/==")
 GEMINI = Seal("gemini", "dGhvdWdodA==")
-OPENAI = Seal("openai", "gAAAAABencrypted")
+ENCRYPTED = Seal("openrouter", "gAAAAABencrypted")
 OF_OPENAI = Dialect(max_tokens="max_completion_tokens", has_developer=True, thinking="reasoning_effort")
 OF_OPENROUTER = Dialect(thinking="reasoning", seals="reasoning_details", cache_control=True)
 SCHEMA = b'{"type":"object","properties":{"a":{"type":"string"}},"x-order":1.0}'
@@ -221,7 +221,7 @@ def test_media_as_the_vendor_takes_it(media: Media, content: dict[str, Any] | No
 
 THOUGHT: list[Part] = [
     Reasoning(text="so", seal=ANTHROPIC),
-    Reasoning(seal=OPENAI, is_hidden=True, id="rs_1"),
+    Reasoning(seal=ENCRYPTED, is_hidden=True, id="rs_1"),
     Text(text="ok"),
     ToolUse(id="a", name="f", arguments="{}", seal=GEMINI),
 ]
@@ -243,7 +243,7 @@ CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{
         (
             OF_OPENROUTER,
             "openai/gpt",
-            {"reasoning_details": [{"type": "reasoning.encrypted", "data": OPENAI.data, "id": "rs_1",
+            {"reasoning_details": [{"type": "reasoning.encrypted", "data": ENCRYPTED.data, "id": "rs_1",
                                     "format": "openai-responses-v1", "index": 0}]},
             {"reasoning", "seal"},
         ),

@@ -274,7 +274,7 @@ def test_a_signed_call_of_googles_endpoint() -> None:
                     {"type": "reasoning.encrypted", "data": "gAA", "id": "rs_1", **OPENAI},
                 ]},
             ],
-            [Reasoning(text="so", seal=Seal("openai", "gAA"), id="rs_1")],
+            [Reasoning(text="so", seal=Seal("openrouter", "gAA"), id="rs_1")],
         ),
         (
             [

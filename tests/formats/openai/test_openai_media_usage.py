@@ -92,3 +92,11 @@ def test_words_in_a_transcript_are_not_its_usage() -> None:
     said = json.dumps({"text": '{"usage":{"input_tokens":1,"output_tokens":1}}, "usage":{"input_tokens":1}'}).encode()
     assert TRANSCRIPTS.of_reply(said) is None
     assert TRANSCRIPTS.in_tail(said) is None
+
+
+def test_cached_sound_is_told_apart() -> None:
+    """Of what a transcript was made from, sound out of the prompt cache has a price of its own."""
+    details = {"audio_tokens": 10, "cached_tokens": 7, "cached_tokens_details": {"audio_tokens": 6, "text_tokens": 1}}
+    usage = {"input_tokens": 14, "output_tokens": 5, "input_token_details": details}
+    read = TRANSCRIPTS.of_reply(json.dumps({"usage": usage}).encode())
+    assert read == Usage(input=14, output=5, cached=7, input_audio=10, cached_audio=6)

@@ -29,6 +29,14 @@ def test_all_counts_are_read() -> None:
     assert read_usage(reply(USAGE)) == Usage(20, 30, 8, 5)
 
 
+def test_cached_sound_is_told_apart() -> None:
+    """Sound out of the prompt cache is neither paid as sound nor as cached text."""
+    kinds = {"text_tokens": 2, "audio_tokens": 6}
+    details = {"cached_tokens": 8, "audio_tokens": 9, "cached_tokens_details": kinds}
+    read = read_usage(reply({**USAGE, "prompt_tokens_details": details}))
+    assert read == Usage(20, 30, 8, 5, input_audio=9, cached_audio=6)
+
+
 @pytest.mark.parametrize(
     ("usage", "expected"),
     [
