@@ -35,7 +35,8 @@ class Translation:
     made, `given` are the client's names of tools by the vendor's, where they differ."""
 
     __slots__ = (
-        "_feed", "_given", "_now", "_order", "_reader", "_write", "_writer", "done", "error", "last", "usage", "visible",
+        "_feed", "_given", "_now", "_order", "_reader", "_write", "_writer", "done", "error", "last", "usage",
+        "visible",
     )  # fmt: skip
 
     def __init__(self, reader: Reader, writer: Writer, now: int = 0, given: Mapping[str, str] = _ALIKE) -> None:

@@ -85,6 +85,7 @@ WHOLE: list[Delta] = [
     ToolDelta(index=0, arguments='{"a"'),
     ToolDelta(index=0, arguments=":1}"),
     ToolBegan(index=1, id="toolu_g", name="g"),
+    ToolDelta(index=1, arguments="{}"),
     ReasoningDelta(text="", is_new=True),
     ReasoningSealed(seal=Seal("anthropic", "S2")),
     *ended(Finished(finish="tool")),

@@ -70,6 +70,7 @@ DELTAS: list[Delta] = [
     ToolDelta(index=0, arguments='{"a"'),
     ToolDelta(index=0, arguments=":1}"),
     ToolBegan(index=1, id="u", name="g"),
+    ToolDelta(index=1, arguments="{}"),
     Finished(finish="tool"),
     USED,
 ]

@@ -101,7 +101,8 @@ def test_a_stream_may_end_without_the_last_word() -> None:
 def test_null_is_no_argument() -> None:
     """Cohere writes it for a tool that takes none."""
     deltas, _ = read_stream(BEGIN + tool(0, "g", "null") + end("TOOL_CALL") + DONE)
-    assert [type(delta) for delta in deltas] == [Began, ToolBegan, Counted, Finished]
+    assert [type(delta) for delta in deltas] == [Began, ToolBegan, ToolDelta, Counted, Finished]
+    assert deltas[2] == ToolDelta(index=0, arguments="{}")
 
 
 def test_log_probabilities_are_read() -> None:

@@ -64,9 +64,10 @@ DELTAS = [
     ToolBegan(index=0, id="call_r-1_0", name="f", seal=Seal("gemini", "c2ln")),
     ToolDelta(index=0, arguments='{"a":"ü"}'),
     ToolBegan(index=1, id="call_r-1_1", name="g"),
+    ToolDelta(index=1, arguments="{}"),
+    COUNTED,
     COUNTED,
     Finished(finish="tool"),
-    COUNTED,
 ]
 
 
@@ -108,14 +109,16 @@ def test_every_candidate_has_to_finish() -> None:
     assert isinstance(reader.error, UpstreamBroken)
 
 
-def test_usage_behind_the_finish_counts_and_text_does_not() -> None:
-    """More events may follow the finish reason: their usage holds, words of a finished answer are none."""
+def test_what_follows_a_finish_reason_belongs_to_the_answer() -> None:
+    """Some vendors give a reason with every event, and the answer ends with the last: its reason and its usage hold."""
     late = msgspec.json.encode(
         {"candidates": [{"content": {"parts": [{"text": "x"}]}}], "usageMetadata": {"promptTokenCount": 9}}
     )
-    deltas, reader = feed(sse(LAST, late))
-    assert deltas[-2:] == [COUNTED, Counted(usage=Usage(9))]
-    assert not any(isinstance(delta, TextDelta) for delta in deltas)
+    cut = event({"text": "y"}, finishReason="MAX_TOKENS")
+    deltas, reader = feed(sse(LAST, late, cut))
+    assert [delta.text for delta in deltas if isinstance(delta, TextDelta)] == ["x", "y"]
+    assert deltas[-1] == Finished(finish="length")
+    assert Counted(usage=Usage(9)) in deltas
     assert reader.done
 
 
@@ -134,6 +137,7 @@ def test_signatures_close_what_they_stand_on() -> None:
         TextDelta(text="a"),
         TextDelta(text="", seal=Seal("gemini", "czE=")),
         TextDelta(text="b", is_new=True, seal=Seal("gemini", "czI=")),
+        ToolDelta(index=0, arguments="{}"),
         ReasoningSealed(seal=Seal("gemini", "czM="), is_hidden=True),
         Finished(finish="tool"),
     ]
@@ -164,7 +168,7 @@ def test_a_blocked_prompt_is_a_filtered_stream() -> None:
     """Its one event has no candidate and says why."""
     blocked = b'{"promptFeedback":{"blockReason":"PROHIBITED_CONTENT"},"usageMetadata":{"promptTokenCount":3}}'
     deltas, reader = feed(sse(blocked))
-    assert deltas == [Began(id="", model=""), Finished(finish="filter"), Counted(usage=Usage(3))]
+    assert deltas == [Began(id="", model=""), Counted(usage=Usage(3)), Finished(finish="filter")]
     assert reader.done
 
 
