@@ -74,14 +74,15 @@ MAKERS: dict[str, Row] = {
         dialect=Dialect(
             thinking="reasoning_effort",
             stream_options=False,
+            ends_without_done=True,
             refuses=OPENAI_ONLY
             | NO_LOGPROBS
             | {"tools", "tool_choice", "parallel_tools", "n", "logit_bias", "seed", "user", "name", "audio"},
         ),
         free="",
         docs="https://docs.perplexity.ai/api-reference",
-        quirks="No tools of the caller's; usage is in every event; JSON needs a schema; its embeddings are packed "
-        "integers, reached by `/passthrough`.",
+        quirks="No tools of the caller's; usage is in every event; streams may end without `[DONE]`; JSON needs a "
+        "schema; its embeddings are packed integers, reached by `/passthrough`.",
     ),
     "moonshot": Row(
         title="Moonshot (Kimi)",

@@ -20,7 +20,7 @@ class QuietCodec(StreamCodec):
 
 
 class QuietReader(ChatReader):
-    """Usage is the last thing such a vendor says: a stream that has it was not cut."""
+    """A stream that has told a finish reason and its usage was not cut: some say the usage in every event."""
 
     def __init__(self, secret: str = "") -> None:
         super().__init__(secret)
@@ -32,7 +32,6 @@ class QuietReader(ChatReader):
         return deltas
 
     def end(self) -> list[Delta] | None:
-        if self.done or self.error is not None or not self._is_counted:
-            super().end()
-            return None
-        return super().feed(DONE)
+        if not self.done and self._is_counted and any(choice.reason for choice in self._choices.values()):
+            return super().feed(DONE)
+        return super().end()
