@@ -65,7 +65,7 @@ def feed(stream: bytes, cuts: Iterable[int] = ()) -> tuple[list[Delta], StreamRe
     for cut in [*cuts, len(stream)]:
         deltas += reader.feed(stream[start:cut])
         start = cut
-    reader.end()
+    deltas += reader.end()
     return deltas, reader
 
 

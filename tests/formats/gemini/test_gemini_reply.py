@@ -49,7 +49,7 @@ def test_text_thoughts_and_calls_are_read() -> None:
         Reasoning(text="hm"),
         Text(text="Hello you"),
         ToolUse(id="call_r-1_0", name="f", arguments='{"a":1}', seal=Seal("gemini", "c2ln")),
-        ToolUse(id="own", name="g"),
+        ToolUse(id="own", name="g", arguments="{}"),
     ]
     assert (reply.id, reply.model, reply.choices[0].finish) == ("r-1", "gemini-x", "tool")
 

@@ -30,7 +30,7 @@ def test_a_stream_that_has_said_all_is_whole() -> None:
     "sent", [b"", WORD, WORD + STOP, WORD + USAGE, WORD + USAGE[:20], WORD + STOP + USAGE + b"data: {"]
 )
 def test_a_stream_that_was_cut_is_broken(sent: bytes) -> None:
-    """Neither a finish reason alone, nor usage, which some tell in every event, nor half an event behind it is an end."""
+    """Neither a finish reason alone nor usage, which some tell in every event; nor half an event behind both."""
     codec = QuietCodec(include_usage=True)
     codec.feed(sent)
     codec.end()
