@@ -192,8 +192,9 @@ def test_a_drain_finishes_what_runs(gate: Gate, upstream: Upstream) -> None:
 
 def test_a_drain_under_load_fails_no_request(gate: Gate, upstream: Upstream) -> None:
     """Clients that ask all the time: each gets its answer, then is told that the connection ends. No answer that was
-    begun is cut off, and no new connection is taken in vain: at most a kept one closes as the next request leaves, once
-    a worker, since who loses it to one may find the other just before that ends too."""
+    begun is cut off: at most a kept connection closes as the next request leaves, once a worker, since who loses it to
+    one may find the other just before that ends too. A new one is lost where the system completed it behind a worker's
+    last look at the queue: a moment, which no process can close a listener without."""
     with Load(gate.port, gate.token) as load:
         load.more(50)
         gate.signal(signal.SIGTERM)
@@ -204,7 +205,7 @@ def test_a_drain_under_load_fails_no_request(gate: Gate, upstream: Upstream) -> 
     for tally in load.tallies:
         unmet = [(last, told) for last, told in tally.failures if "ConnectionRefusedError" not in told]
         assert len(unmet) <= 2, unmet
-        assert all(last for last, _ in unmet), "a connection that had carried nothing was ended"
+        assert sum(not last for last, _ in unmet) <= 1, unmet
         assert all("unread" not in told or told.endswith("unread: b''") for _, told in unmet), unmet
     rows = {row["id"]: row for row in gate.records()}
     assert {answer.id for answer in load.answers} == set(rows)  # whatever was served has arrived
