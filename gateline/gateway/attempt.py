@@ -216,6 +216,8 @@ class Attempts:
             not lease.is_stream and hop.watch is not None and hop.watch.may_be_whole
         ):
             return
+        if not lease.is_stream:
+            await self._collect(exchange, lease, target)
         raise refuse_kind(exchange, lease, target, hop)
 
     async def _collect(self, exchange: Exchange, lease: Lease, target: TargetRoute) -> None:

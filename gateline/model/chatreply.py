@@ -2,8 +2,9 @@
 
 A reader turns one vendor's events into deltas, a writer turns deltas into the client's events. The order that readers
 keep and writers rely on, for each choice: `Began` first and once; a part's deltas follow each other, parts in the order
-of the answer; a `ToolBegan` comes before the `ToolDelta`s of its index, which may interleave with those of other tools;
-`Finished` once a choice; `Counted` at any time, the last one holds; nothing after the last `Finished` but `Counted`.
+of the answer; a `ToolBegan` ahead of the `ToolDelta`s of its index; `Finished` once a choice; `Counted` at any time,
+the last one holds; nothing after the last `Finished` but `Counted`. A reader may tell other things while a tool use is
+not whole; a writer is told them behind it (`formats/tool_order.py`).
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from functools import lru_cache
 from struct import Struct
 
 from gateline.model.errors import UpstreamBroken
+from gateline.wire.bound import MAX_EVENT
 
-MAX_MESSAGE = 1024 * 1024  # as of a server-sent event; the specification allows 24 MiB
 _MAX_HEADERS = 128 * 1024  # the specification's bound
 _MAX_TEXT = 32_767  # bytes of a string that is written: readers in Java take the length for a signed number
 _PRELUDE = 12
@@ -56,7 +56,8 @@ class MessageSplitter:
         self.is_between = True
 
     def feed(self, data: bytes) -> list[Message]:
-        """Raises UpstreamBroken on a wrong CRC, on lengths or headers that cannot be, and on a message over 1 MiB."""
+        """Raises UpstreamBroken on a wrong CRC, on lengths or headers that cannot be, and on a message over
+        `MAX_EVENT` (the specification allows 24 MiB)."""
         pending = self._pending
         if pending:
             pending += data
@@ -70,8 +71,8 @@ class MessageSplitter:
             total, size, crc = _read_prelude(data, at)
             if crc32(data[at : at + 8]) != crc:
                 raise UpstreamBroken("the upstream sent an event stream whose checksum is wrong")
-            if total > MAX_MESSAGE:
-                raise UpstreamBroken(f"the upstream sent an event stream message over {MAX_MESSAGE} bytes")
+            if total > MAX_EVENT:
+                raise UpstreamBroken(f"the upstream sent an event stream message over {MAX_EVENT} bytes")
             if size > _MAX_HEADERS or size + _LEAST > total:
                 raise UpstreamBroken("the upstream sent an event stream message whose lengths cannot be")
             if end - at < total:

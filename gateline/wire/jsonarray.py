@@ -11,8 +11,8 @@ import re
 import msgspec
 
 from gateline.model.errors import UpstreamBroken
+from gateline.wire.bound import MAX_EVENT
 
-MAX_ELEMENT = 8 * 1024 * 1024  # an image that is answered inline is one element
 MAX_DEPTH = 128  # of objects and arrays in an element; Google's own reader of JSON stops at 100
 
 CLOSE = b"]"
@@ -63,7 +63,8 @@ class ElementSplitter:
         return self._awaits == _NOTHING
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Raises UpstreamBroken on what is no array of objects, an element over 8 MiB, and one nested over 128 deep."""
+        """Raises UpstreamBroken on what is no array of objects, an element over `MAX_EVENT`, and one nested over 128
+        deep."""
         elements: list[bytes] = []
         at, end = 0, len(data)
         while at < end:
@@ -79,8 +80,8 @@ class ElementSplitter:
                 self.is_between = False
             start, at = at, self._skip(data, at)
             pending = self._pending
-            if len(pending) + at - start > MAX_ELEMENT:
-                raise UpstreamBroken(f"the upstream sent an element over {MAX_ELEMENT} bytes")
+            if len(pending) + at - start > MAX_EVENT:
+                raise UpstreamBroken(f"the upstream sent an element over {MAX_EVENT} bytes")
             if self._depth:
                 pending += data[start:]
                 break
@@ -160,7 +161,7 @@ def write_element(first: bool, data: bytes) -> bytes:
 def _whole_elements(data: bytes) -> list[bytes] | None:
     """The elements in `data` when it holds whole ones and nothing but them, as nearly every read does: JSON's own
     decoder finds them ten times faster. One with no more brackets than `MAX_DEPTH` cannot be nested deeper."""
-    if not 0 < len(data) <= MAX_ELEMENT:
+    if not 0 < len(data) <= MAX_EVENT:
         return None
     try:
         found = [bytes(element) for element in _WHOLE.decode(b"[%b]" % data)]

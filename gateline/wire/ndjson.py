@@ -7,8 +7,7 @@ line end for the white space it is. Knows lines, no JSON.
 from __future__ import annotations
 
 from gateline.model.errors import UpstreamBroken
-
-MAX_LINE = 1024 * 1024  # with its line end
+from gateline.wire.bound import MAX_EVENT
 
 
 class LineSplitter:
@@ -24,7 +23,7 @@ class LineSplitter:
         self.is_between = True
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Raises UpstreamBroken when a line grows over 1 MiB."""
+        """Raises UpstreamBroken when a line grows over `MAX_EVENT`, its end included."""
         end = data.rfind(b"\n") + 1
         if not end:
             return self._hold(data)
@@ -39,7 +38,7 @@ class LineSplitter:
             lines = [line + b"\n" for line in whole.split(b"\n")]
             lines.pop()
         for line in lines:
-            if len(line) > MAX_LINE:
+            if len(line) > MAX_EVENT:
                 raise _too_large()
         self.is_between = True
         if end < len(data):
@@ -54,10 +53,10 @@ class LineSplitter:
     def _hold(self, data: bytes) -> list[bytes]:
         self._pending += data
         self.is_between = not self._pending
-        if len(self._pending) > MAX_LINE:
+        if len(self._pending) > MAX_EVENT:
             raise _too_large()
         return []
 
 
 def _too_large() -> UpstreamBroken:
-    return UpstreamBroken(f"the upstream sent a line over {MAX_LINE} bytes")
+    return UpstreamBroken(f"the upstream sent a line over {MAX_EVENT} bytes")

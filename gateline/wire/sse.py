@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 
 from gateline.model.errors import UpstreamBroken
-
-MAX_EVENT = 1024 * 1024
+from gateline.wire.bound import MAX_EVENT
 
 # A line end followed by an empty line. After "\n\r" one more byte decides whether a "\n" belongs to it; "\r\r" never
 # waits (a stream with bare CR would lag one event behind), and an LF right behind it is dropped instead.
@@ -18,27 +17,26 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class EventSplitter:
-    """Collects bytes and gives back whole events of at most `limit` bytes. Blank lines ahead of an event count as its
-    own.
+    """Collects bytes and gives back whole events of at most `MAX_EVENT` bytes. Blank lines ahead of an event count as
+    its own.
 
     is_between: nothing is held back, the usual state: a whole event with its LF ends need not go through `feed`.
     """
 
-    __slots__ = ("_limit", "_pending", "_scanned", "_skip_lf", "is_between")
+    __slots__ = ("_pending", "_scanned", "_skip_lf", "is_between")
 
-    def __init__(self, limit: int = MAX_EVENT) -> None:
-        self._limit = limit
+    def __init__(self) -> None:
         self._pending = bytearray()
         self._scanned = 0
         self._skip_lf = False
         self.is_between = True
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Raises UpstreamBroken when an event grows over the limit."""
+        """Raises UpstreamBroken when an event grows over its bound."""
         # `find` and not `in`, which first takes what it looks for for a number, and of one byte where that will do.
         if self.is_between and data.find(b"\r") < 0:
             last = len(data) - 2
-            if 0 < last <= self._limit - 2:
+            if 0 < last <= MAX_EVENT - 2:
                 if data.find(b"\n") == last and data[-1:] == b"\n":
                     return [data]
                 events = data.split(b"\n\n")
@@ -62,8 +60,8 @@ class EventSplitter:
         scan = max(self._scanned - 2, 0)
         while (found := _END.search(pending, scan)) is not None:
             end = scan = found.end()
-            if end - start > self._limit:
-                raise _too_large(self._limit)
+            if end - start > MAX_EVENT:
+                raise _too_large()
             events.append(bytes(pending[start:end]))
             start = end
             if pending[end - 2 : end] == b"\r\r":
@@ -75,8 +73,8 @@ class EventSplitter:
         del pending[:start]
         self._scanned = len(pending)
         self.is_between = not pending and not self._skip_lf
-        if len(pending) > self._limit:
-            raise _too_large(self._limit)
+        if len(pending) > MAX_EVENT:
+            raise _too_large()
         return events
 
 
@@ -143,5 +141,5 @@ def _fields(event: bytes) -> list[tuple[bytes, bytes]]:
     return fields
 
 
-def _too_large(limit: int) -> UpstreamBroken:
-    return UpstreamBroken(f"the upstream sent an event over {limit} bytes")
+def _too_large() -> UpstreamBroken:
+    return UpstreamBroken(f"the upstream sent an event over {MAX_EVENT} bytes")

@@ -11,6 +11,7 @@ import pytest
 from gateline.formats.contract import Codec, Reader
 from gateline.formats.table import CLIENTS, WATCHES
 from gateline.model.call import Call, Operation
+from gateline.model.chatreply import TextDelta
 from gateline.model.errors import UpstreamBroken
 from gateline.wire.eventstream import write_message
 
@@ -116,3 +117,41 @@ def test_ends_that_are_repeated_are_not_kept_again() -> None:
     cohere.end()
     assert converse.last == stop
     assert cohere.last == COHERE[-1]
+
+
+CHAT = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\n'
+BIG: dict[Operation, list[bytes]] = {
+    **STREAMS,
+    "chat.completions": [CHAT, b"data: [DONE]\n\n"],
+    "generate_content": [
+        b'data: {"candidates":[{"content":{"parts":[{"text":"hi"}]},"finishReason":"STOP"}]}\r\n\r\n',
+    ],
+    "converse": [
+        message("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "hi"}}),
+        message("messageStop", {"stopReason": "end_turn"}),
+        message("metadata", {"usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}}),
+    ],
+}
+
+
+@pytest.mark.parametrize("operation", BIG)
+def test_an_event_may_hold_a_document(operation: Operation) -> None:
+    """3 MiB in one event are read and pass, in pieces too."""
+    text = b"x" * 3_145_728
+    if operation == "converse":
+        first = message("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": text.decode()}})
+        stream = b"".join([first, *BIG[operation][1:]])
+    else:
+        stream = b"".join(BIG[operation]).replace(b"hi", text)
+    for size in (65_536, len(stream)):
+        made, passing = reader(operation), codec(operation)
+        passed = b""
+        deltas = []
+        for at in range(0, len(stream), size):
+            deltas += made.feed(stream[at : at + size])
+            passed += passing.feed(stream[at : at + size])
+        deltas += made.end() or []
+        passing.end()
+        assert (made.error, passing.error, made.done, passing.done) == (None, None, True, True)
+        assert "".join(delta.text for delta in deltas if isinstance(delta, TextDelta)) == text.decode()
+        assert passed + passing.last == stream

@@ -356,3 +356,19 @@ async def test_a_reply_without_an_answer_is_none(tmp_path: Path, body: bytes) ->
     await gate.settle()
     assert (status(client), gate.record.error) == (502, "upstream_broken")
     assert (gate.record.usage is not None) is (b"usage" in body)
+
+
+@on_loop
+async def test_an_error_in_a_200_is_told_where_a_stream_was_asked_for(tmp_path: Path) -> None:
+    """In the vendor's words, as without a stream, though its end comes after its head."""
+    gate = Gate(tmp_path, snapshot(model("m", provider("up")), retry=Retry(attempts=1)))
+    client, upstream = await gate.asked(chat(stream=True))
+    body = b'{"error":{"message":"Insufficient balance","code":"1113"}}'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    upstream.reply(head + body[:20])
+    await gate.settle()
+    upstream.reply(body[20:])
+    await gate.settle()
+    assert (status(client), error(client)["code"]) == (502, "1113")
+    assert "Insufficient balance" in error(client)["message"]
+    assert gate.record.attempts[0].error == "1113"

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateline.model.errors import UpstreamBroken
-from gateline.wire.eventstream import MAX_MESSAGE, HeaderValue, Message, MessageSplitter, write_message
+from gateline.wire.bound import MAX_EVENT
+from gateline.wire.eventstream import HeaderValue, Message, MessageSplitter, write_message
 
 USUAL = {":event-type": "contentBlockDelta", ":content-type": "application/json", ":message-type": "event"}
 PAYLOAD = b'{"contentBlockIndex":0,"delta":{"text":"\xe2\x82\xac"}}'
@@ -112,8 +113,8 @@ def test_a_damaged_message_is_a_broken_upstream(at: int, bit: int) -> None:
         framed(b"", total=15),
         framed(b"", total=0),
         framed(b"", b"1234", size=5),
-        framed(b"", total=MAX_MESSAGE + 1),
-        framed(b"", total=MAX_MESSAGE, size=128 * 1024 + 1),
+        framed(b"", total=MAX_EVENT + 1),
+        framed(b"", total=MAX_EVENT, size=128 * 1024 + 1),
         framed(b"\x00\x00"),
         framed(b"\x01a"),
         framed(b"\x01a\x0a"),
@@ -136,12 +137,12 @@ def test_what_is_no_message_is_a_broken_upstream(message: bytes) -> None:
 
 
 def test_a_message_is_bounded() -> None:
-    """1 MiB passes in small pieces; one byte more is refused from its prelude, before it is gathered."""
-    fits = write_message({}, bytes(MAX_MESSAGE - 16))
-    assert split(fits, list(range(0, len(fits), 1024)))[0] == [({}, bytes(MAX_MESSAGE - 16), fits)]
+    """16 MiB pass in small pieces; one byte more is refused from its prelude, before it is gathered."""
+    fits = write_message({}, bytes(MAX_EVENT - 16))
+    assert split(fits, list(range(0, len(fits), 65_536)))[0] == [({}, bytes(MAX_EVENT - 16), fits)]
     splitter = MessageSplitter()
-    with pytest.raises(UpstreamBroken, match="over 1048576 bytes"):
-        splitter.feed(write_message({}, bytes(MAX_MESSAGE - 15))[:12])
+    with pytest.raises(UpstreamBroken, match="over 16777216 bytes"):
+        splitter.feed(write_message({}, bytes(MAX_EVENT - 15))[:12])
 
 
 def test_header_blocks_are_remembered_up_to_a_bound() -> None:

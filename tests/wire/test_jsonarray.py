@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateline.model.errors import UpstreamBroken
-from gateline.wire.jsonarray import CLOSE, MAX_DEPTH, MAX_ELEMENT, ElementSplitter, write_element
+from gateline.wire.bound import MAX_EVENT
+from gateline.wire.jsonarray import CLOSE, MAX_DEPTH, ElementSplitter, write_element
 
 ELEMENTS = [
     b'{"candidates":[{"content":{"parts":[{"text":"a ] } \\" , \\\\"}],"role":"model"}}]}',
@@ -107,14 +108,14 @@ def test_what_is_no_array_of_objects_is_a_broken_upstream(stream: bytes) -> None
         split(stream, list(range(len(stream))))
 
 
-@pytest.mark.parametrize("size", [65536, 2 * MAX_ELEMENT])
+@pytest.mark.parametrize("size", [65536, 2 * MAX_EVENT])
 def test_an_element_is_bounded(size: int) -> None:
-    """8 MiB pass, a byte more is a broken upstream, whole, in pieces, and while it still grows."""
+    """16 MiB pass, a byte more is a broken upstream, whole, in pieces, and while it still grows."""
     start = b'[{"a":"'
-    fits = start + b"x" * (MAX_ELEMENT - 8) + b'"}]'
+    fits = start + b"x" * (MAX_EVENT - 8) + b'"}]'
     assert split(fits, list(range(size, len(fits), size)))[0] == [fits[1:-1]]
-    for over in (fits[:-3] + b'x"}]', start + b"x" * MAX_ELEMENT):
-        with pytest.raises(UpstreamBroken, match="over 8388608 bytes"):
+    for over in (fits[:-3] + b'x"}]', start + b"x" * MAX_EVENT):
+        with pytest.raises(UpstreamBroken, match="over 16777216 bytes"):
             split(over, list(range(size, len(over), size)))
 
 

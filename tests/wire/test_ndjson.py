@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateline.model.errors import UpstreamBroken
-from gateline.wire.ndjson import MAX_LINE, LineSplitter
+from gateline.wire.bound import MAX_EVENT
+from gateline.wire.ndjson import LineSplitter
 
 USUAL = b'{"message":{"content":"\xe2\x82\xac"},"done":false}\r\n\n{"a":\r1}\n \r\n{"done":true}\n{"last":1}'
 LINES = [b'{"message":{"content":"\xe2\x82\xac"},"done":false}\r\n', b'{"a":\r1}\n', b'{"done":true}\n']
@@ -55,14 +56,14 @@ def test_a_line_passes_with_its_last_byte() -> None:
     assert splitter.rest() == b""
 
 
-@pytest.mark.parametrize("size", [1024, 65536, 4 * MAX_LINE])
+@pytest.mark.parametrize("size", [65536, 4 * MAX_EVENT])
 def test_a_line_is_bounded(size: int) -> None:
-    """A line over 1 MiB is a broken upstream, whole or in pieces, blank or not; one of just that passes."""
+    """A line over 16 MiB is a broken upstream, whole or in pieces, blank or not; one of just that passes."""
     for byte in (b"x", b" "):
-        big = byte * MAX_LINE + b"\n"
+        big = byte * MAX_EVENT + b"\n"
         with pytest.raises(UpstreamBroken):
             split(big, list(range(size, len(big), size)))
-    fits = b"x" * (MAX_LINE - 1) + b"\n"
+    fits = b"x" * (MAX_EVENT - 1) + b"\n"
     assert split(fits, list(range(size, len(fits), size))) == [fits, b""]
     with pytest.raises(UpstreamBroken):
-        split(b"x" * (MAX_LINE + 1), list(range(size, MAX_LINE, size)))
+        split(b"x" * (MAX_EVENT + 1), list(range(size, MAX_EVENT, size)))

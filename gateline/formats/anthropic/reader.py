@@ -70,9 +70,9 @@ class StreamReader(StreamedReader[bytes]):
         event = read_event(data)
         kind = event.type
         if kind == "content_block_delta":
-            block = self._blocks.get(event.index)
-            if event.delta is not None and block is not None:
-                self._add(block, event.delta, deltas)
+            at, delta = event.index, event.delta
+            if delta is not None:
+                self._add(self._blocks.get(at) or self._unbegun(at, delta, deltas), delta, deltas)
         elif kind == "content_block_start":
             self._open(event, deltas)
         elif kind == "content_block_stop":
@@ -107,14 +107,8 @@ class StreamReader(StreamedReader[bytes]):
         block = event.content_block
         if block is None:
             return
-        if not self._started:
-            self._start(Started(), deltas)
-        if len(self._blocks) >= _MOST_OPEN:
-            raise UpstreamBroken("Anthropic's stream left too many blocks open.")
         kind = block.type
-        opened = self._blocks[event.index] = _Open(kind, is_new=kind in self._kinds)
-        if len(self._kinds) < _MOST_KINDS:
-            self._kinds.add(kind)
+        opened = self._begin(event.index, kind, deltas)
         if kind == "text":
             if block.text:
                 _put_text(opened, block.text, deltas)
@@ -131,6 +125,24 @@ class StreamReader(StreamedReader[bytes]):
             opened.tool = self._next_tool()
             opened.input = read_input(block)
             deltas.append(ToolBegan(index=opened.tool, id=block.id or "", name=block.name or ""))
+
+    def _unbegun(self, index: int, delta: EventDelta, deltas: list[Delta]) -> _Open:
+        """The block of a delta that says of which kind it is, where a vendor leaves out that it begins."""
+        if delta.partial_json:
+            raise UpstreamBroken("Anthropic's stream has arguments of a tool that it did not call.")
+        if delta.text or delta.thinking or delta.signature:
+            return self._begin(index, "text" if delta.text else "thinking", deltas)
+        return _Open("")
+
+    def _begin(self, index: int, kind: str, deltas: list[Delta]) -> _Open:
+        if not self._started:
+            self._start(Started(), deltas)
+        if len(self._blocks) >= _MOST_OPEN:
+            raise UpstreamBroken("Anthropic's stream left too many blocks open.")
+        opened = self._blocks[index] = _Open(kind, is_new=kind in self._kinds)
+        if len(self._kinds) < _MOST_KINDS:
+            self._kinds.add(kind)
+        return opened
 
     def _add(self, block: _Open, delta: EventDelta, deltas: list[Delta]) -> None:
         kind = block.kind

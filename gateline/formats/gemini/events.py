@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from gateline.wire.bound import MAX_EVENT
 from gateline.wire.sse import EventSplitter, event_data
-
-MAX_EVENT = 8 * 1024 * 1024  # bytes: an image stands whole in one event
 
 _END = b"\r\n\r\n"
 
@@ -15,10 +14,10 @@ class Events:
     __slots__ = ("_splitter",)
 
     def __init__(self) -> None:
-        self._splitter = EventSplitter(MAX_EVENT)
+        self._splitter = EventSplitter()
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Raises UpstreamBroken when an event grows over 8 MiB."""
+        """Raises UpstreamBroken when an event grows over `MAX_EVENT`."""
         splitter = self._splitter
         if splitter.is_between and data[-4:] == _END and len(data) <= MAX_EVENT:
             last = len(data) - 4

@@ -29,7 +29,6 @@ _HALF_PAIR = re.compile(
     rb"(\\u[dD][89abAB][0-9a-fA-F]{2})(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})(\\u[dD][c-fC-F][0-9a-fA-F]{2})"
 )
 _UNKNOWN = rb"\ufffd"
-_MOST_EVENT = 16 * 1024 * 1024  # a picture comes in one event
 _LESSONS = 16  # events of as many stencils, and no more is learned from: such a stream has none that lasts
 _PROBE = b"\xe2\x81\x82 probe"  # a text that stands in place of another
 
@@ -68,7 +67,7 @@ class ChatReader:
 
     def __init__(self, secret: str = "") -> None:
         self._secret = secret
-        self._splitter = EventSplitter(_MOST_EVENT)
+        self._splitter = EventSplitter()
         self._first: StreamedChoice | None = None  # choice 0, the usual one
         self._choices: dict[int, StreamedChoice] = {}
         self._citations: list[Any] = []
@@ -165,11 +164,11 @@ class ChatReader:
             if self._id is None:
                 self._begin(chunk, deltas)
             for piece in pieces:
-                self._piece(piece, deltas)
+                self._piece(piece, deltas, chunk.service_tier)
             if chunk.citations:
                 self._citations = chunk.citations  # Perplexity repeats the list in every event
         if chunk.usage is not _ABSENT:
-            self._count(chunk.usage, deltas)
+            self._count(chunk.usage, deltas, chunk.service_tier)
 
     def _begin(self, chunk: _Chunk, deltas: list[Delta]) -> None:
         self._id = chunk.id or ""
@@ -183,7 +182,7 @@ class ChatReader:
             )
         )
 
-    def _piece(self, piece: _Piece, deltas: list[Delta]) -> None:
+    def _piece(self, piece: _Piece, deltas: list[Delta], tier: str | None) -> None:
         if piece.error is not _ABSENT:
             raise_reported(piece.error, self._secret)
         choice = self._first if not piece.index else self._choices.get(piece.index)
@@ -194,7 +193,7 @@ class ChatReader:
         if piece.finish_reason is not None:
             choice.reason = piece.finish_reason or choice.reason
         if piece.usage is not _ABSENT:
-            self._count(piece.usage, deltas)
+            self._count(piece.usage, deltas, tier)
 
     def _open(self, index: int) -> StreamedChoice:
         if not 0 <= index < 128:
@@ -205,8 +204,8 @@ class ChatReader:
             self._first = choice
         return choice
 
-    def _count(self, raw: Raw, deltas: list[Delta]) -> None:
-        usage = usage_of_raw(raw)
+    def _count(self, raw: Raw, deltas: list[Delta], tier: str | None) -> None:
+        usage = usage_of_raw(raw, tier)
         if usage is not None:
             deltas.append(Counted(usage=usage))
 

@@ -18,8 +18,6 @@ from gateline.formats.vendor_error import stream_error
 from gateline.model.errors import GatewayError, UpstreamBroken
 from gateline.wire.sse import EventSplitter, event_data, event_name, named_data, plain_data, write_event
 
-MAX_EVENT = 32 * 1024 * 1024  # bytes: a picture stands whole in one event
-
 _ABSENT = Raw(b"")
 _LAST = frozenset({
     "image_generation.completed", "image_edit.completed", "transcript.text.done", "speech.audio.done",
@@ -42,7 +40,7 @@ class MediaCodec(StreamedWatch[bytes]):
     __slots__ = ("_expected", "_left", "_usage")
 
     def __init__(self, usage: MediaUsage, secret: str, results: int = 1) -> None:
-        super().__init__(EventSplitter(MAX_EVENT), secret)
+        super().__init__(EventSplitter(), secret)
         self._usage = usage
         self._expected = self._left = results
 

@@ -18,11 +18,13 @@ from msgspec import UNSET, Raw, UnsetType
 from gateline.formats.openai.error import write_stream_error
 from gateline.formats.openai.stencil import Stencil, stencil_of
 from gateline.formats.openai.usage import UsageObject, read_usage
+from gateline.formats.tier import at_told_tier
 from gateline.formats.typed import UNREAD
 from gateline.formats.vendor_error import explain
 from gateline.model.errors import GatewayError, UpstreamBroken, UpstreamError
 from gateline.model.usage import Usage
-from gateline.wire.sse import MAX_EVENT, EventSplitter, event_data, event_name, plain_data, write_event
+from gateline.wire.bound import MAX_EVENT
+from gateline.wire.sse import EventSplitter, event_data, event_name, plain_data, write_event
 
 DONE = b"data: [DONE]\n\n"
 
@@ -230,7 +232,7 @@ class StreamCodec:
             if self._lessons and self.visible and not self.finished:
                 self._learn(event, relayed)
             return relayed
-        self.usage = usage.counts() or self.usage
+        self.usage = at_told_tier(usage.counts(), data) or self.usage
         return event if choices or self._keep_usage else b""
 
     def _learn(self, event: bytes, relayed: bytes) -> None:

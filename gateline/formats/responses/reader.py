@@ -16,6 +16,7 @@ from gateline.formats.responses.items import Annotation, Item, Part, Token
 from gateline.formats.responses.reply import Response, failure, finish_of, tool_use
 from gateline.formats.seal import read_seal
 from gateline.formats.streamed import StreamedReader
+from gateline.formats.tier import at_tier
 from gateline.formats.typed import UNREAD
 from gateline.formats.vendor_error import stream_error
 from gateline.model.chat import Part as ChatPart
@@ -36,9 +37,6 @@ from gateline.model.chatreply import (
 )
 from gateline.model.errors import UpstreamBroken, UpstreamError
 from gateline.wire.sse import EventSplitter, event_data, event_name, named_data
-
-# The last event repeats the whole answer, and a picture stands in one event.
-MAX_EVENT = 32 * 1024 * 1024
 
 _GAP = "\n\n"
 _MOST_ITEMS = 2_048  # of an answer
@@ -89,7 +87,7 @@ class ResponseReader(StreamedReader[bytes]):
     __slots__ = ("_began", "_has_text", "_items", "_refused", "_text_at")
 
     def __init__(self, secret: str) -> None:
-        super().__init__(EventSplitter(MAX_EVENT), secret)
+        super().__init__(EventSplitter(), secret)
         self._items: dict[int, _Open] = {}
         self._has_text = False
         self._refused = False
@@ -182,7 +180,7 @@ class ResponseReader(StreamedReader[bytes]):
             raise failure(response, self._secret) or UpstreamError("the upstream's response failed")
 
     def _count(self, response: Response, deltas: list[Delta]) -> None:
-        usage = response.usage.counts() if response.usage is not None else None
+        usage = None if response.usage is None else at_tier(response.usage.counts(), response.service_tier)
         if usage is not None:
             deltas.append(Counted(usage=usage))
 

@@ -8,7 +8,6 @@ import msgspec
 from msgspec import Raw
 
 from gateline.formats.responses.continued import input_items
-from gateline.formats.responses.reader import MAX_EVENT
 from gateline.formats.typed import UNREAD
 from gateline.model.call import Call
 from gateline.model.errors import BadRequest, UpstreamBroken
@@ -67,7 +66,7 @@ def whole_of(body: bytes) -> bytes:
     if body.lstrip()[:1] == b"{":
         return body
     try:
-        found = EventSplitter(MAX_EVENT).feed(body)
+        found = EventSplitter().feed(body)
         data = event_data(found[-1]) if found else None
         return bytes(_decode_last(data).response) if data is not None else b""
     except (*UNREAD, UpstreamBroken):

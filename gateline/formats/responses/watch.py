@@ -6,9 +6,9 @@ import msgspec
 from msgspec import Raw
 
 from gateline.formats.responses import events
-from gateline.formats.responses.reader import MAX_EVENT
 from gateline.formats.responses.usage import UsageObject
 from gateline.formats.streamed import StreamedWatch
+from gateline.formats.tier import at_tier
 from gateline.formats.typed import UNREAD
 from gateline.formats.vendor_error import stream_error, writable
 from gateline.model.errors import GatewayError, UpstreamBroken, UpstreamError
@@ -31,6 +31,7 @@ class _Event(msgspec.Struct):
 
 class _Response(msgspec.Struct):
     usage: UsageObject | None = None
+    service_tier: str | None = None
     error: Raw = _ABSENT
 
 
@@ -49,7 +50,7 @@ class ResponseCodec(StreamedWatch[bytes]):
     __slots__ = ("_number",)
 
     def __init__(self, secret: str) -> None:
-        super().__init__(EventSplitter(MAX_EVENT), secret)
+        super().__init__(EventSplitter(), secret)
         self._number = -1
 
     def _end(self, rest: bytes) -> None:
@@ -95,7 +96,7 @@ class ResponseCodec(StreamedWatch[bytes]):
         except UNREAD:
             return None
         if response is not None and response.usage is not None:
-            self.usage = response.usage.counts()
+            self.usage = at_tier(response.usage.counts(), response.service_tier)
         return response
 
     def _failed(self, data: bytes) -> UpstreamError:

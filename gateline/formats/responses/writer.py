@@ -44,8 +44,9 @@ from gateline.model.chatreply import (
 )
 from gateline.model.errors import GatewayError, UpstreamBroken
 from gateline.model.usage import Usage
+from gateline.wire.bound import MAX_EVENT
 
-_MOST = 33_554_432  # characters of an answer that are held to be repeated at its end
+_MOST = MAX_EVENT  # characters of an answer that are held to be repeated at its end
 _TOKEN = 256  # characters that what is held of a token's log probability counts for
 
 

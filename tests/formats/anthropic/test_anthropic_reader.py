@@ -148,6 +148,19 @@ def test_interleaved_tools_keep_their_index() -> None:
         assert "".join(d.arguments for d in deltas if isinstance(d, ToolDelta) and d.index == index) == text_
 
 
+def test_a_delta_whose_block_did_not_begin_begins_it() -> None:
+    """It says of which kind it is; but arguments do not say of which tool they are."""
+    said = event("content_block_delta", index=3, delta={"type": "text_delta", "text": "hi"})
+    thought = event("content_block_delta", index=2, delta={"type": "thinking_delta", "thinking": "hm"})
+    deltas, reader = read(start() + thought + said + said + finish())
+    shown = [delta for delta in deltas if isinstance(delta, TextDelta | ReasoningDelta)]
+    assert shown == [ReasoningDelta(text="hm"), TextDelta(text="hi"), TextDelta(text="hi")]
+    assert reader.done
+    arguments = event("content_block_delta", index=0, delta={"type": "input_json_delta", "partial_json": "{"})
+    _, reader = read(start() + arguments + finish())
+    assert isinstance(reader.error, UpstreamBroken)
+
+
 def test_later_counts_overrule() -> None:
     """Counts at the end are totals; those that are missing hold from the beginning."""
     deltas, _ = read(start() + finish(input_tokens=61, output_tokens_details={"thinking_tokens": 3}))

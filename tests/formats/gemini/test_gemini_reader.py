@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateline.formats.gemini.events import MAX_EVENT
 from gateline.formats.gemini.reader import StreamReader
 from gateline.model.chat import Citation, Media, Seal
 from gateline.model.chatreply import (
@@ -24,6 +23,7 @@ from gateline.model.chatreply import (
 )
 from gateline.model.errors import UpstreamBroken, UpstreamError
 from gateline.model.usage import Usage
+from gateline.wire.bound import MAX_EVENT
 from tests.formats.gemini.rig import feed, sse
 
 USAGE = {"promptTokenCount": 3, "candidatesTokenCount": 2, "thoughtsTokenCount": 1, "totalTokenCount": 6}

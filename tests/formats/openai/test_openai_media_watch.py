@@ -17,9 +17,10 @@ from pydantic import TypeAdapter
 
 from gateline.formats.contract import Codec
 from gateline.formats.openai.media_usage import MediaUsage, UsageObject
-from gateline.formats.openai.media_watch import MAX_EVENT, MediaCodec
+from gateline.formats.openai.media_watch import MediaCodec
 from gateline.model.errors import UpstreamBroken, UpstreamError
 from gateline.model.usage import Usage
+from gateline.wire.bound import MAX_EVENT
 
 PICTURE = {"b64_json": "aGk=", "background": "opaque", "created_at": 1, "output_format": "png", "quality": "low"}
 SIZED = {**PICTURE, "size": "1024x1024"}
