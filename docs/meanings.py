@@ -59,6 +59,8 @@ FIELDS = {
     "providers.NAME.models": "`auto`: its whole list is served, each model as `NAME/model`",
     "providers.NAME.passthrough": "true: its whole API can be asked for under `/passthrough/NAME/`, by keys that may "
     "use every model; see [passthrough](../how-to/passthrough.md)",
+    "providers.NAME.requires_done": "false: its chat streams may close behind finish reason and usage; by default one "
+    "without `[DONE]` is broken",
     "models.NAME.targets": "where calls go; may be left out for the local models",
     "models.NAME.targets[].provider": "a name under `providers`, or `local`",
     "models.NAME.targets[].model": "the model's name there, at most 256 bytes",
@@ -142,7 +144,7 @@ CODES = {
     "previous_response_not_found": "400: no response of this id is kept here",
     "invalid_multipart": "400: the form is not sound",
     "invalid_path": "400: a passthrough path that leads upwards, or cannot be forwarded",
-    "key_is_limited": "403: passthrough is for keys that may use every model",
+    "key_is_limited": "403: passthrough, and 400: a field that names other models, are for keys that may use all",
     "upstream_keys_refused": "503: the vendor has refused each of the provider's keys",
     "context_length_exceeded": "400: more tokens than a local model takes",
     "too_many_tokens": "400: more tokens in one request than a local model embeds at once",

@@ -218,6 +218,7 @@ def provider_of(name: str, section: ProviderSection) -> Provider:
         options=options_of(section),
         api_keys=keys[1:],
         credential=credential,
+        requires_done=section.requires_done,
     )
 
 

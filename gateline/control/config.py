@@ -243,6 +243,7 @@ class ProviderSection(Section):
     ca_file: ReadableFile | None = None
     models: Literal["auto"] | None = None
     passthrough: bool = False
+    requires_done: bool = True
 
 
 class PriceSection(Section):

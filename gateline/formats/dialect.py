@@ -19,8 +19,10 @@ class Dialect(msgspec.Struct, frozen=True):
     body where Anthropic's models are hosted by others.
     seals: where it takes seals back: `reasoning_details` (OpenRouter: those of the model's maker, which its name begins
     with) or `extra_content` of tool calls (Google's endpoint). cache_control: content parts may hold it.
+    tool_choices: whether tools may be forbidden (`none`), forced (`required`), or one of them be (`named`); `auto` all
+    vendors take. most_stops: stop sequences. top_temperature: the highest it takes, where that is below OpenAI's 2.
     rerank: whose shape it ranks in (Voyage bounds results by `top_k`). maker: whose its seals are; empty: of the vendor
-    whose format it speaks.
+    whose format it speaks. account: tells its accounts apart that have addresses of their own.
     """
 
     max_tokens: str = "max_tokens"
@@ -37,6 +39,15 @@ class Dialect(msgspec.Struct, frozen=True):
     cache_control: bool = False
     rerank: Literal["cohere", "voyage"] = "cohere"
     maker: str = ""
+    account: str = ""
+    tool_choices: frozenset[Literal["none", "required", "named"]] = frozenset({"none", "required", "named"})
+    most_stops: int = 4
+    top_temperature: float = 2.0
+
+    @property
+    def sealer(self) -> str:
+        """Who alone can open what this vendor seals, as seals are marked with it."""
+        return f"{self.maker}-{self.account}" if self.account else self.maker
 
 
 PLAIN = Dialect()

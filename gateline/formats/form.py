@@ -48,6 +48,11 @@ def read_form(body: Body, content_type: bytes, operation: Operation) -> Call:
     )
 
 
+def form_names(body: Body, content_type: bytes) -> list[str]:
+    """The names of all fields of a form that `read_form` has taken."""
+    return [part.name for part in read_parts(body, content_type)]
+
+
 def write_form(call: Call, body: Body, model: str) -> list[bytes | memoryview]:
     """The upstream's body in pieces: `body` with its own name of the model. Raises BadRequest when the client's
     boundary is in that."""

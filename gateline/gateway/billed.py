@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateline.formats.contract import Watch
 from gateline.formats.tail import head_object
 from gateline.gateway.exchange import Exchange
+from gateline.gateway.rerouted import is_rerouted
 from gateline.gateway.router import TargetRoute
 from gateline.model.usage import Usage, cost
 
@@ -17,7 +18,9 @@ def note_usage(exchange: Exchange, target: TargetRoute, usage: Usage | None) -> 
         attempt.usage = exchange.usage = usage
         attempt.usage_source = exchange.usage_source = "provider"
         price = target.target.price
-        if price is not None:
+        if usage.tier or (target.row.routed_by and is_rerouted(exchange, target)):
+            exchange.cost = None  # the price that is known is another's
+        elif price is not None:
             attempt.cost = exchange.cost = cost(usage, price)
             if len(exchange.attempts) > 1:  # attempts that failed are billed as well
                 exchange.cost = sum(each.cost for each in exchange.attempts if each.cost is not None)

@@ -7,6 +7,7 @@ from random import random
 
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.hop import Hop
+from gateline.gateway.rerouted import refuse_rerouted
 from gateline.gateway.router import ModelRoute, TargetRoute
 from gateline.model.errors import Forbidden, ModelNotFound
 from gateline.model.key import Key
@@ -17,8 +18,8 @@ Ways = Iterable[tuple[TargetRoute, Hop]]
 
 
 def plan(exchange: Exchange) -> Ways:
-    """Finds the model, and how to get to its targets. Raises ModelNotFound, or Forbidden when the key has no access to
-    it."""
+    """Finds the model, and how to get to its targets. Raises ModelNotFound, Forbidden when the key has no access to
+    it, or BadRequest when a limited key's call could reach another by itself."""
     call, key = exchange.call, exchange.key
     assert call is not None
     assert key is not None
@@ -36,7 +37,11 @@ def plan(exchange: Exchange) -> Ways:
     if only is None:
         return targets(exchange, exchange.connection.service.clock.now)
     hop = only.hops[exchange.operation, exchange.stream]
-    return () if hop is None else ((only, hop),)
+    if hop is None:
+        return ()
+    if key.models is not None:
+        refuse_rerouted(exchange, only, hop)
+    return ((only, hop),)
 
 
 def may_use(key: Key, name: str) -> bool:
@@ -49,6 +54,8 @@ def targets(exchange: Exchange, now: float) -> Iterator[tuple[TargetRoute, Hop]]
 
     A fallback is another model: a key that may not use it does not get there through this door either.
     """
+    assert exchange.key is not None
+    is_limited = exchange.key.models is not None
     cooling: list[tuple[TargetRoute, Hop]] = []
     seen: set[TargetRoute] = set()  # a fallback may share a target with the model it stands in for
     for route in _routes(exchange):
@@ -59,6 +66,8 @@ def targets(exchange: Exchange, now: float) -> Iterator[tuple[TargetRoute, Hop]]
             hop = target.hops[exchange.operation, exchange.stream]
             if hop is None:
                 continue
+            if is_limited:
+                refuse_rerouted(exchange, target, hop)
             if target.cooling_until > now:
                 cooling.append((target, hop))
             else:

@@ -25,6 +25,7 @@ class Provider(msgspec.Struct, frozen=True, omit_defaults=True, cache_hash=True)
     `engine` names the local engine instead of an address (kind `local`). `named` says that the configuration names
     this host literally, which is what lets a private address through the egress policy. `options` are what its
     vendor's addresses need besides (a region, a project, an API version), by name.
+    `requires_done`: its chat streams end with `[DONE]`, and are cut off without it.
     `api_keys` are used in turn, `api_key` among them; with a `credential` it has no key but a token.
     """
 
@@ -45,6 +46,7 @@ class Provider(msgspec.Struct, frozen=True, omit_defaults=True, cache_hash=True)
     options: tuple[tuple[str, str], ...] = ()
     api_keys: tuple[str, ...] = ()
     credential: Credential | None = None
+    requires_done: bool = True
 
     @property
     def keys(self) -> tuple[str, ...]:

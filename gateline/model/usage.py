@@ -16,6 +16,8 @@ class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     written to it (`cache_write_1h` of that to live an hour), `input_audio` and `input_image` came as sound and
     pictures. Of `output`: `reasoning` the client may never see, `output_audio` and `output_image` are sound and
     pictures.
+
+    `tier` is the vendor's word for how it was billed, empty for its list price.
     """
 
     input: int = 0
@@ -29,6 +31,7 @@ class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     input_image: int = 0
     output_image: int = 0
     cached_audio: int = 0
+    tier: str = ""
 
 
 class PartRates(msgspec.Struct, frozen=True, array_like=True):

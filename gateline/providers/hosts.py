@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateline.formats.dialect import Dialect
 from gateline.model.call import Operation
+from gateline.providers import reroutes
 from gateline.providers.makers import NO_FILES, NO_LOGPROBS, NO_PENALTIES, OPENAI_ONLY
 from gateline.providers.row import OPENAI_TEXT, Row
 
@@ -20,6 +21,7 @@ HOSTS: dict[str, Row] = {
             refuses=OPENAI_ONLY | NO_LOGPROBS | NO_FILES | {"logit_bias", "n", "name"},
             maker="groq",
         ),
+        routed_by=reroutes.GROQ,
         docs="https://console.groq.com/docs/openai",
         quirks="Log probabilities, `logit_bias`, names of participants and `n` above 1 are 400.",
     ),
@@ -51,6 +53,7 @@ HOSTS: dict[str, Row] = {
         base_url="https://openrouter.ai/api/v1",
         dialect=Dialect(thinking="reasoning", seals="reasoning_details", cache_control=True, maker="openrouter"),
         free="/key",
+        routed_by=reroutes.OPENROUTER,
         docs="https://openrouter.ai/docs/api-reference/overview",
         quirks="Models are `maker/model`; what a model cannot is left out rather than refused; a failure of the host "
         "behind it comes inside the stream.",
@@ -180,6 +183,7 @@ HOSTS: dict[str, Row] = {
         dialect=Dialect(refuses=OPENAI_ONLY | NO_LOGPROBS | NO_FILES | {"n", "logit_bias", "parallel_tools", "user"}),
         options=("account",),
         free="",
+        routed_by=reroutes.CLOUDFLARE,
         docs="https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility",
         quirks="Models are `@cf/…`; errors are Cloudflare's `errors` list.",
     ),

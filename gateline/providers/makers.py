@@ -16,6 +16,9 @@ NO_PENALTIES = frozenset({"frequency_penalty", "presence_penalty"})
 NO_FILES = frozenset({"audio", "file"})  # pictures are all they take besides text
 TEXT_ALONE = NO_FILES | {"image", "tool_media"}
 _GLM = Dialect(
+    tool_choices=frozenset(),
+    most_stops=1,
+    top_temperature=1.0,
     thinking="thinking",
     schema=False,
     replays_reasoning=True,
@@ -91,6 +94,8 @@ MAKERS: dict[str, Row] = {
             thinking="thinking",
             schema=False,
             replays_reasoning=True,
+            tool_choices=frozenset({"none"}),
+            top_temperature=1.0,
             refuses=(OPENAI_ONLY - {"cache_key"}) | NO_LOGPROBS | NO_FILES | {"logit_bias", "seed", "parallel_tools"},
         ),
         docs="https://platform.moonshot.ai/docs/api/chat",
@@ -149,6 +154,7 @@ MAKERS: dict[str, Row] = {
         dialect=Dialect(
             schema=False,
             stream_options=False,
+            top_temperature=1.0,
             refuses=OPENAI_ONLY
             | NO_LOGPROBS
             | NO_PENALTIES

@@ -26,7 +26,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     configuration must then give. `issuer` hands out tokens; an `api_key` given in place of one goes out as `auth` says.
     `edition` is the header line that says which edition of the API is spoken, where the client does not say. `free` is
     where a GET costs nothing and is refused to a bad credential; empty where the vendor documents no such call.
-    `quirks` is for people.
+    `routed_by` are fields with which a call would choose another model, host or account (`reroutes.py`). `quirks` is
+    for people.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     edition: bytes = b""
     options: tuple[str, ...] = ()
     free: str = "/models"
+    routed_by: frozenset[str] = frozenset()
     docs: str = ""
     quirks: str = ""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gateline.formats.dialect import Dialect
 from gateline.model.call import Operation
+from gateline.providers import reroutes
 from gateline.providers.makers import OPENAI_ONLY
 from gateline.providers.row import OPENAI_TEXT, Row
 
@@ -31,6 +32,7 @@ SELF_HOSTED: dict[str, Row] = {
         speaks=OPENAI_TEXT,
         base_url="http://localhost:30000/v1",
         dialect=Dialect(thinking="reasoning_effort", refuses=_REFUSED),
+        routed_by=reroutes.SGLANG,
         docs="https://docs.sglang.ai/basic_usage/openai_api.html",
         quirks="Its rerank answers in a shape of its own.",
     ),
@@ -68,6 +70,7 @@ SELF_HOSTED: dict[str, Row] = {
         speaks=_EVERYTHING,
         base_url="http://localhost:4000/v1",
         dialect=Dialect(thinking="reasoning_effort", cache_control=True, maker="litellm"),
+        routed_by=reroutes.LITELLM,
         docs="https://docs.litellm.ai/docs/simple_proxy",
         quirks="Whatever its own configuration serves; `gateline import litellm` takes that over.",
     ),

@@ -6,6 +6,7 @@ import msgspec
 
 from gateline.formats.dialect import Dialect
 from gateline.model.call import Operation
+from gateline.providers import reroutes
 from gateline.providers.compatible import COMPATIBLE
 from gateline.providers.row import OPENAI_TEXT, Row
 
@@ -69,6 +70,7 @@ TABLE: dict[str, Row] = {
         base_url="https://api.anthropic.com/v1",
         edition=b"anthropic-version: 2023-06-01\r\n",
         free="/models?limit=1",
+        routed_by=reroutes.ANTHROPIC,
         docs="https://platform.claude.com/docs/en/api",
         quirks="`max_tokens` is required: a call without one gets a bound of its own.",
     ),
@@ -108,6 +110,7 @@ TABLE: dict[str, Row] = {
         },
         options=("project", "location"),
         free="",
+        routed_by=reroutes.ANTHROPIC,
         docs="https://platform.claude.com/docs/en/api/claude-on-vertex-ai",
         quirks="The model is in the path, and the API version in the body.",
     ),
@@ -142,7 +145,7 @@ TABLE: dict[str, Row] = {
         docs="https://docs.ollama.com/api",
         quirks="Streams are lines of JSON; a key is sent only if one is configured.",
     ),
-    "openai-compatible": Row(title="any OpenAI-compatible server", speaks=OPENAI_TEXT),
+    "openai-compatible": Row(title="any OpenAI-compatible server", speaks=OPENAI_TEXT, routed_by=reroutes.ANY),
     "local": Row(title="a model on this machine", speaks=OPENAI_TEXT, auth="none", free=""),
     **COMPATIBLE,
 }

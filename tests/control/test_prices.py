@@ -50,7 +50,7 @@ def test_every_part_can_be_given_a_price() -> None:
     for name, rate in given.items():
         whole = "output" if name.startswith("output") else "input"
         wider = {"cache_write_1h": "cache_write", "cached_audio": "cached"}.get(name)
-        usage = {whole: 1_000_000, name: 1_000_000, **({wider: 1_000_000} if wider else {})}
+        usage: dict[str, Any] = {whole: 1_000_000, name: 1_000_000, **({wider: 1_000_000} if wider else {})}
         assert cost(Usage(**usage), price) == rate * 10**9, name
 
 

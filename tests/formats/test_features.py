@@ -22,7 +22,9 @@ _CARRY: dict[str, set[Operation]] = {
 
 
 def _chat(*parts: Part) -> Chat:
-    tool = Tool(name="f", strict=True, cache="5m", schema=Raw(b'{"type":"object","properties":{}}'))
+    tool = Tool(
+        name="f", strict=True, cache="5m", schema=Raw(b'{"type":"object","properties":{},"additionalProperties":false}')
+    )
     thinking = Thinking(effort="low", summary="detailed", is_shown=True)
     return Chat(model="m", turns=[Turn(role="user", parts=[Text(text="a"), *parts])], tools=[tool], thinking=thinking)
 

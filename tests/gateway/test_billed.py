@@ -10,7 +10,20 @@ import pytest
 
 from gateline.model.snapshot import Provider, Retry
 from gateline.model.usage import Usage
-from tests.gateway.rig import BODY, STREAM_HEAD, TOKEN, Gate, chat, chunk, model, provider, reply, snapshot, status
+from tests.gateway.rig import (
+    BODY,
+    PRICE,
+    STREAM_HEAD,
+    TOKEN,
+    Gate,
+    chat,
+    chunk,
+    model,
+    provider,
+    reply,
+    snapshot,
+    status,
+)
 from tests.net.transport import on_loop
 
 CLAUDE = Provider("claude", "anthropic", "http", "127.0.0.1", 9001, "/v1", "sk-ant")
@@ -127,3 +140,15 @@ async def test_an_error_that_was_billed_is(tmp_path: Path, path: str) -> None:
 def test_the_rigs_reply_tells_its_usage() -> None:
     """What the sums above stand on."""
     assert json.loads(BODY)["usage"] == {"prompt_tokens": 2, "completion_tokens": 3}
+
+
+@pytest.mark.parametrize(("tier", "cost"), [("default", PRICE.input * 2 // 10_000_000 + 6), ("flex", None)])
+@on_loop
+async def test_a_call_at_another_tier_has_no_cost_by_the_list(tmp_path: Path, tier: str, cost: int | None) -> None:
+    """Nobody publishes the price of that tier in a list: the tokens are on record, the cost is unknown."""
+    gate = Gate(tmp_path)
+    client, upstream = await gate.asked(chat())
+    upstream.reply(reply(BODY[:-1] + b',"service_tier":"%b"}' % tier.encode()))
+    await gate.settle()
+    assert status(client) == 200
+    assert (gate.record.usage_source, gate.record.cost) == ("provider", cost)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateline.gateway.plan import choose, plan, targets
 from gateline.gateway.router import ModelRoute, TargetRoute
+from gateline.model.call import Call
 from gateline.model.errors import Forbidden, ModelNotFound
 from gateline.model.key import Key
 from gateline.model.snapshot import Model, Provider
@@ -51,7 +52,7 @@ def test_a_busy_target_gives_way_to_the_least_busy_one(loads: list[tuple[int, in
 def exchange(gate: Gate, name: str, **key: Any) -> Any:
     caller = Key("k", b"", "default", "n", 0, 1, **key)
     fake = SimpleNamespace(
-        key=caller, call=SimpleNamespace(model=name), router=gate.front.router, model="", model_route=None,
+        key=caller, call=Call("chat.completions", name, {}), router=gate.front.router, model="", model_route=None,
         operation="chat.completions", stream=False, connection=SimpleNamespace(service=gate.service),
     )  # fmt: skip
     plan(fake)  # type: ignore[arg-type]

@@ -98,8 +98,8 @@ def test_records_of_before_are_read() -> None:
         [Attempt("up/m", 200, "", 1, 2, Usage(10, 20, 3, 4), "provider", 5)], Usage(10, 20, 3, 4), "provider", 5, 6, 7,
     )  # fmt: skip
     array = msgspec.msgpack.decode(msgspec.msgpack.encode(record))
-    assert len(array[16]) == 11
+    assert len(array[16]) == 12
     array[16] = array[15][0][5] = [10, 20, 3, 4]
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(array), type=Record) == record
-    array[16] = [10, 20, 3, 4, *[0] * 7, 99]
+    array[16] = [10, 20, 3, 4, *[0] * 7, "", 99]
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(array), type=Record) == record

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import Raw
 
@@ -83,7 +84,7 @@ def test_what_a_vendor_refuses_is_not_sent_but_told(kind: str) -> None:
         ("deepseek", {"thinking": {"type": "enabled"}, "response_format": {"type": "json_object"}, "logprobs": True}),
         ("openrouter", {"reasoning": {"effort": "high"}, "verbosity": "low", "prompt_cache_key": "k"}),
         ("dashscope", {"enable_thinking": True, "thinking_budget": 16384, "modalities": ["text"]}),
-        ("zai", {"thinking": {"type": "enabled"}, "tool_choice": "required"}),
+        ("zai", {"thinking": {"type": "enabled"}, "tool_choice": None, "stop": ["a"]}),
         ("siliconflow", {"enable_thinking": True, "thinking_budget": 16384}),
         ("snowflake", {"max_completion_tokens": 9}),
         ("fireworks", {"prompt_cache_key": "k", "service_tier": "flex", "top_logprobs": 2}),
@@ -117,3 +118,44 @@ def test_a_server_of_ones_own_is_on_this_machine_or_where_the_configuration_says
     for address, host in (("127.0.0.1", "models.example"), ("10.0.0.7", "localhost"), ("10.0.0.7", "models.example")):
         with pytest.raises(EgressRefused):
             egress.check(address, host=host)
+
+
+@pytest.mark.parametrize(
+    ("kind", "choices"),
+    [
+        ("openai", {"none": "none", "required": "required", "named": {"type": "function", "function": {"name": "f"}}}),
+        ("moonshot", {"none": "none", "required": None, "named": None}),
+        ("zai", {"none": None, "required": None, "named": None}),
+    ],
+)
+def test_a_choice_of_tools_that_a_vendor_refuses_is_dropped(kind: str, choices: dict[str, object]) -> None:
+    """And told; what it does unless asked otherwise needs no saying."""
+    asked = {
+        "none": ToolChoice(mode="none"),
+        "required": ToolChoice(mode="required"),
+        "named": ToolChoice(mode="required", names=["f"]),
+    }
+    for name, choice in choices.items():
+        body, dropped = written(kind, msgspec.structs.replace(everything(), tool_choice=asked[name]))
+        assert body.get("tool_choice") == choice, name
+        assert ("tool_choice" in dropped) is (choice is None)
+
+
+@pytest.mark.parametrize(("kind", "given"), [("baichuan", 1.0), ("zhipu", 1.0), ("moonshot", 1.0), ("together", 1.7)])
+def test_a_temperature_above_a_vendors_range_becomes_its_highest(kind: str, given: float) -> None:
+    """Which is told; one within passes."""
+    body, dropped = written(kind, msgspec.structs.replace(everything(), temperature=1.7))
+    assert body["temperature"] == given
+    assert ("temperature" in dropped) is (given < 1.7)
+    body, dropped = written(kind, msgspec.structs.replace(everything(), temperature=0.7))
+    assert body["temperature"] == 0.7
+    assert "temperature" not in dropped
+
+
+def test_more_stops_than_a_vendor_reads_are_told() -> None:
+    """The first of them are sent."""
+    chat = msgspec.structs.replace(everything(), stop=["a", "b"])
+    body, dropped = written("zai", chat)
+    assert body["stop"] == ["a"]
+    assert "stop" in dropped
+    assert written("together", chat)[0]["stop"] == ["a", "b"]

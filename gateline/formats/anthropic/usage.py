@@ -13,11 +13,13 @@ from msgspec import Raw
 
 from gateline.formats.count import Count
 from gateline.formats.tail import last_object, object_in_tail
+from gateline.formats.tier import LISTED, at_tier
 from gateline.formats.typed import UNREAD
 from gateline.model.usage import Usage
 
 _TIERS = frozenset({"standard", "priority", "batch"})
 
+_ANYWHERE = frozenset({None, "", "global", "not_available"})
 _KEY = b'"usage"'
 
 
@@ -40,6 +42,8 @@ class UsageObject(msgspec.Struct, omit_defaults=True):
     output_tokens: Count | None = None
     output_tokens_details: OutputDetails | None = None
     service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
 
     def counts(self) -> Usage | None:
         """None when the vendor left out what was read, since an unknown count is not zero."""
@@ -48,7 +52,7 @@ class UsageObject(msgspec.Struct, omit_defaults=True):
             return None
         written, cached = self.cache_creation_input_tokens or 0, self.cache_read_input_tokens or 0
         creation, details = self.cache_creation, self.output_tokens_details
-        return Usage(
+        counted = Usage(
             input=plain + written + cached,
             output=self.output_tokens or 0,
             cached=cached,
@@ -56,6 +60,17 @@ class UsageObject(msgspec.Struct, omit_defaults=True):
             cache_write=written,
             cache_write_1h=0 if creation is None else creation.ephemeral_1h_input_tokens or 0,
         )
+        return counted if self._is_listed() else at_tier(counted, self._tier())
+
+    def _is_listed(self) -> bool:
+        return self.service_tier in LISTED and self.speed in LISTED and self.inference_geo in _ANYWHERE
+
+    def _tier(self) -> str:
+        """Fast mode and inference in one country have prices of their own (platform.claude.com/docs, "Pricing")."""
+        for word in (self.service_tier, self.speed):
+            if word not in LISTED:
+                return word or ""
+        return f"geo_{self.inference_geo}"
 
     def note(self, later: UsageObject) -> None:
         """Takes over the counts of `later`: they are totals, not additions (platform.claude.com/docs, "Streaming")."""

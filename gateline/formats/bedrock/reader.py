@@ -11,6 +11,7 @@ from gateline.formats.bedrock.event import EVENT, KIND, Event, read_event
 from gateline.formats.bedrock.event import Delta as EventDelta
 from gateline.formats.bedrock.finish import read_finish
 from gateline.formats.bedrock.seals import read_hidden
+from gateline.formats.bedrock.usage import told_usage
 from gateline.formats.claude.carrier import read_reasoning
 from gateline.formats.streamed import StreamedReader
 from gateline.model.chatreply import (
@@ -152,7 +153,7 @@ class StreamReader(StreamedReader[Message]):
         self.done = self._used
 
     def _count(self, event: Event, deltas: list[Delta]) -> None:
-        usage = None if event.usage is None else event.usage.counts()
+        usage = told_usage(event.usage, event.service_tier)
         if usage is not None:
             deltas.append(Counted(usage=usage))
         self._used = True

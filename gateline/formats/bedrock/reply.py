@@ -13,7 +13,7 @@ from gateline.formats.bedrock.citation import read_cited, write_cited
 from gateline.formats.bedrock.configuration import Tier
 from gateline.formats.bedrock.finish import read_finish, write_finish
 from gateline.formats.bedrock.seals import hidden, read_hidden, text_carrier, tool_carrier
-from gateline.formats.bedrock.usage import TokenUsage, token_usage
+from gateline.formats.bedrock.usage import TokenUsage, token_usage, told_usage
 from gateline.formats.claude.carrier import read_reasoning, write_reasoning_seal
 from gateline.formats.omitted import words_for
 from gateline.formats.typed import UNREAD, read_vendor
@@ -98,7 +98,7 @@ def read_reply(body: bytes, secret: str) -> ChatReply:
         id=blake2b(body, digest_size=12).hexdigest(),
         model="",
         choices=[Choice(parts=parts, finish=read_finish(answer.stop_reason))],
-        usage=None if answer.usage is None else answer.usage.counts(),
+        usage=told_usage(answer.usage, answer.service_tier),
         service_tier="" if answer.service_tier is None else answer.service_tier.type,
     )
 

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import msgspec
 
+from gateline.formats.bedrock.configuration import Tier
 from gateline.formats.count import Count
 from gateline.formats.tail import object_in_tail
+from gateline.formats.tier import at_tier
 from gateline.formats.typed import UNREAD
 from gateline.model.usage import Usage
+
+_TIER = b'"serviceTier"'
 
 
 class CacheDetail(msgspec.Struct, rename="camel", gc=False):
@@ -41,8 +45,9 @@ class TokenUsage(msgspec.Struct, rename="camel", omit_defaults=True):
         )
 
 
-class _Reply(msgspec.Struct):
+class _Reply(msgspec.Struct, rename="camel"):
     usage: TokenUsage | None = None
+    service_tier: Tier | None = None
 
 
 _decode = msgspec.json.Decoder(_Reply).decode
@@ -68,7 +73,7 @@ def token_usage(usage: Usage | None) -> TokenUsage:
 
 def usage_of_reply(body: bytes) -> Usage | None:
     """The usage of a whole reply; None when it has none, or is not what it should be."""
-    return usage_in_tail(body) or _read(body)
+    return (None if _TIER in body else usage_in_tail(body)) or _read(body)
 
 
 def usage_in_tail(tail: bytes) -> Usage | None:
@@ -78,7 +83,12 @@ def usage_in_tail(tail: bytes) -> Usage | None:
 
 def _read(body: bytes) -> Usage | None:
     try:
-        usage = _decode(body).usage
+        reply = _decode(body)
     except UNREAD:
         return None
-    return None if usage is None else usage.counts()
+    return told_usage(reply.usage, reply.service_tier)
+
+
+def told_usage(usage: TokenUsage | None, tier: Tier | None) -> Usage | None:
+    """The counts, with the service tier that is told beside them."""
+    return None if usage is None else at_tier(usage.counts(), None if tier is None else tier.type)

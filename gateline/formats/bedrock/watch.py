@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gateline.formats.bedrock.error import message_error, write_stream_error
 from gateline.formats.bedrock.event import EVENT, KIND, Event, read_event
+from gateline.formats.bedrock.usage import told_usage
 from gateline.formats.streamed import StreamedWatch
 from gateline.model.call import Call
 from gateline.model.errors import GatewayError
@@ -39,8 +40,8 @@ class StreamCodec(StreamedWatch[Message]):
         if kind == "messageStop":
             self._held = self._held or message.raw
         elif kind == "metadata":
-            usage = read_event(message.payload).usage
-            self.usage = None if usage is None else usage.counts()
+            event = read_event(message.payload)
+            self.usage = told_usage(event.usage, event.service_tier)
             self._used = True
             if not self._held:
                 return message.raw  # it came ahead of the message's end

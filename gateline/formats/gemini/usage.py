@@ -10,6 +10,7 @@ import msgspec
 
 from gateline.formats.count import Count
 from gateline.formats.tail import object_in_tail
+from gateline.formats.tier import at_tier
 from gateline.formats.typed import UNREAD
 from gateline.model.usage import Usage
 
@@ -31,6 +32,8 @@ class UsageMetadata(msgspec.Struct, rename="camel", omit_defaults=True):
     prompt_tokens_details: list[ModalityCount] | None = None
     cache_tokens_details: list[ModalityCount] | None = None
     candidates_tokens_details: list[ModalityCount] | None = None
+    service_tier: str | None = None
+    traffic_type: str | None = None
 
     def counts(self) -> Usage | None:
         """None where there is no prompt count: Vertex AI sends such objects ahead of the last event."""
@@ -39,7 +42,7 @@ class UsageMetadata(msgspec.Struct, rename="camel", omit_defaults=True):
             return None
         thoughts = self.thoughts_token_count or 0
         given, made = self.prompt_tokens_details, self.candidates_tokens_details
-        return Usage(
+        counted = Usage(
             prompt + (self.tool_use_prompt_token_count or 0),
             (self.candidates_token_count or 0) + thoughts,
             self.cached_content_token_count or 0,
@@ -50,6 +53,7 @@ class UsageMetadata(msgspec.Struct, rename="camel", omit_defaults=True):
             output_image=_of(made, "IMAGE"),
             cached_audio=_of(self.cache_tokens_details, "AUDIO"),
         )
+        return at_tier(at_tier(counted, self.traffic_type), self.service_tier)
 
 
 class _Reply(msgspec.Struct, rename="camel"):

@@ -11,25 +11,28 @@ from msgspec import Raw
 from gateline.formats.contract import Written
 from gateline.formats.dialect import Dialect
 from gateline.formats.features import asked, left_inside
+from gateline.formats.gpt import abilities, fitted
 from gateline.formats.openai.message import FunctionTool, JsonSchema, ResponseFormat, ToolObject
 from gateline.formats.openai.messages import MessageWriter, write_cache
 from gateline.formats.openai.names import CLIENT_NAMES
 from gateline.formats.openai.thinking import write_thinking
-from gateline.model.chat import Chat, Output, Tool
+from gateline.formats.strict import is_strict
+from gateline.model.chat import Chat, Tool
 
 _encode = msgspec.json.Encoder().encode
 
-_MOST_STOPS = 4
 _NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
 _TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 _PLAIN = (
-    "temperature", "top_p", "frequency_penalty", "presence_penalty", "n", "logprobs", "top_logprobs",
+    "top_p", "frequency_penalty", "presence_penalty", "n", "logprobs", "top_logprobs",
     "modalities", "voice", "verbosity", "user", "cache_key", "store",
 )  # fmt: skip
 
 
 def write_chat(chat: Chat, model: str, dialect: Dialect) -> Written:
     """See `Client.write`."""
+    able = abilities(model) if dialect.has_developer else None
+    chat, refused = (chat, []) if able is None else fitted(chat, able)
     messages = MessageWriter(model, dialect)
     body: dict[str, Any] = {"model": model, "messages": messages.write(chat.turns)}
     if chat.stream:
@@ -37,9 +40,12 @@ def write_chat(chat: Chat, model: str, dialect: Dialect) -> Written:
         if dialect.stream_options:
             body["stream_options"] = {"include_usage": True}
     dropped = messages.dropped
+    dropped.update(dict.fromkeys(refused))
     if not dialect.cache_control and any(tool.cache for tool in chat.tools):
         dropped["cache"] = None
     dropped.update(dict.fromkeys(left_inside(chat, CLIENT_NAMES)))
+    if any(tool.strict and bytes(tool.schema) and not is_strict(tool.schema) for tool in chat.tools):
+        dropped["tool_strict"] = None
     for name in asked(chat):
         if name in dialect.refuses or not _write_field(name, chat, dialect, body):
             dropped[name] = None
@@ -65,9 +71,15 @@ def _seed(chat: Chat, dialect: Dialect, body: dict[str, Any]) -> bool:
     return True
 
 
-def _stop(chat: Chat, _: Dialect, body: dict[str, Any]) -> bool:
-    body["stop"] = chat.stop[:_MOST_STOPS]
-    return len(chat.stop) <= _MOST_STOPS
+def _temperature(chat: Chat, dialect: Dialect, body: dict[str, Any]) -> bool:
+    given = chat.temperature or 0.0
+    body["temperature"] = chat.temperature if given <= dialect.top_temperature else dialect.top_temperature
+    return given <= dialect.top_temperature
+
+
+def _stop(chat: Chat, dialect: Dialect, body: dict[str, Any]) -> bool:
+    body["stop"] = chat.stop[: dialect.most_stops]
+    return len(chat.stop) <= dialect.most_stops
 
 
 def _metadata(chat: Chat, _: Dialect, body: dict[str, Any]) -> bool:
@@ -105,12 +117,10 @@ def _output(chat: Chat, dialect: Dialect, body: dict[str, Any]) -> bool:
     if output.kind == "json" or not dialect.schema or not bytes(output.schema):
         body["response_format"] = ResponseFormat("json_object")
         return output.kind == "json"
-    body["response_format"] = ResponseFormat("json_schema", _schema(output))
-    return True
-
-
-def _schema(output: Output) -> JsonSchema:
-    return JsonSchema(output.name or "response", output.description or None, output.schema, output.strict)
+    strict = output.strict and is_strict(output.schema)
+    schema = JsonSchema(output.name or "response", output.description or None, output.schema, strict)
+    body["response_format"] = ResponseFormat("json_schema", schema)
+    return strict == output.strict
 
 
 def _tools(chat: Chat, dialect: Dialect, body: dict[str, Any]) -> bool:
@@ -125,18 +135,23 @@ def _tools(chat: Chat, dialect: Dialect, body: dict[str, Any]) -> bool:
 
 def _tool(tool: Tool, dialect: Dialect) -> ToolObject:
     schema = tool.schema if bytes(tool.schema) else _NO_PARAMETERS
-    written = ToolObject("function", FunctionTool(tool.name, tool.description or None, schema, tool.strict))
+    strict = tool.strict and is_strict(schema)
+    written = ToolObject("function", FunctionTool(tool.name, tool.description or None, schema, strict))
     if tool.cache and dialect.cache_control:
         written.cache_control = write_cache(tool.cache)
     return written
 
 
-def _tool_choice(chat: Chat, _: Dialect, body: dict[str, Any]) -> bool:
+def _tool_choice(chat: Chat, dialect: Dialect, body: dict[str, Any]) -> bool:
     """Without tools there is nothing to choose, and vendors refuse the field."""
     choice = chat.tool_choice
-    if choice is not None and chat.tools:
-        named = choice.names if choice.mode == "required" else []
-        body["tool_choice"] = {"type": "function", "function": {"name": named[0]}} if len(named) == 1 else choice.mode
+    if choice is None or not chat.tools:
+        return True
+    named = choice.names if choice.mode == "required" else []
+    way = "named" if len(named) == 1 else choice.mode
+    if way != "auto" and way not in dialect.tool_choices:
+        return False
+    body["tool_choice"] = {"type": "function", "function": {"name": named[0]}} if way == "named" else way
     return True
 
 
@@ -149,6 +164,7 @@ def _parallel_tools(chat: Chat, _: Dialect, body: dict[str, Any]) -> bool:
 _WRITERS: dict[str, Callable[[Chat, Dialect, dict[str, Any]], bool]] = {
     "max_tokens": _max_tokens,
     "seed": _seed,
+    "temperature": _temperature,
     "logit_bias": _logit_bias,
     "stop": _stop,
     "metadata": _metadata,

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from gateline.formats.openai.usage import UsageObject
+from gateline.formats.tier import LISTED
 from gateline.formats.typed import UNREAD
 from gateline.model.usage import Usage
 
@@ -27,6 +28,7 @@ class _Usual(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: UsageObject | None = None
     error: Raw = _ABSENT
+    service_tier: str | None = None
 
 
 _decode = msgspec.json.Decoder(_Reply).decode
@@ -40,7 +42,7 @@ def glance(body: bytes) -> Usage | None:
         reply = _decode_usual(body)
     except UNREAD:
         return None
-    if not reply.choices or reply.usage is None or reply.error is not _ABSENT:
+    if not reply.choices or reply.usage is None or reply.error is not _ABSENT or reply.service_tier not in LISTED:
         return None
     return reply.usage.counts()
 

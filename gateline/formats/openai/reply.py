@@ -60,7 +60,7 @@ def read_reply(body: bytes, secret: str) -> ChatReply:
         model=found.model or "",
         choices=[],
         created=whole_seconds(found.created),
-        usage=usage_of_raw(found.usage) if found.usage is not _ABSENT else None,
+        usage=usage_of_raw(found.usage, found.service_tier) if found.usage is not _ABSENT else None,
         service_tier=found.service_tier or "",
         fingerprint=found.system_fingerprint or "",
     )

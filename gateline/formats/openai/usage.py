@@ -9,6 +9,7 @@ import msgspec
 
 from gateline.formats.count import Count
 from gateline.formats.tail import AHEAD, object_in_tail
+from gateline.formats.tier import at_tier, at_told_tier
 from gateline.formats.typed import UNREAD
 from gateline.model.usage import Usage
 
@@ -91,17 +92,19 @@ def usage_object(usage: Usage) -> UsageObject:
 _decode_usage = msgspec.json.Decoder(UsageObject | None).decode
 
 
-def usage_of_raw(raw: msgspec.Raw) -> Usage | None:
-    """The counts in a `usage` member that was kept apart; None when they are not what they should be."""
+def usage_of_raw(raw: msgspec.Raw, tier: str | None = None) -> Usage | None:
+    """The counts in a `usage` member that was kept apart; None when they are not what they should be. `tier` is the
+    service tier that was told beside it."""
     try:
         usage = _decode_usage(raw)
     except UNREAD:
         return None
-    return None if usage is None else usage.counts()
+    return None if usage is None else at_tier(usage.counts(), tier)
 
 
 class _Reply(msgspec.Struct):
     usage: UsageObject | None = None
+    service_tier: str | None = None
 
 
 _decode_reply = msgspec.json.Decoder(_Reply).decode
@@ -110,10 +113,10 @@ _decode_reply = msgspec.json.Decoder(_Reply).decode
 def read_usage(body: bytes | bytearray | memoryview) -> Usage | None:
     """The usage of a whole reply; None when it has none, or is not what it should be."""
     try:
-        usage = _decode_reply(body).usage
+        reply = _decode_reply(body)
     except UNREAD:
         return None
-    return None if usage is None else usage.counts()
+    return None if reply.usage is None else at_tier(reply.usage.counts(), reply.service_tier)
 
 
 def usage_of_reply(body: bytes) -> Usage | None:
@@ -127,13 +130,13 @@ def usage_of_reply(body: bytes) -> Usage | None:
         except UNREAD:
             usage = None
         if usage is not None:
-            return usage.counts()
+            return at_told_tier(usage.counts(), body)
     return read_usage(body)
 
 
 def usage_in_tail(tail: bytes) -> Usage | None:
     """The usage of a reply of which only the last bytes were kept (64 KiB are plenty)."""
-    return object_in_tail(tail, _KEY, read_usage)
+    return at_told_tier(object_in_tail(tail, _KEY, read_usage), tail)
 
 
 def is_json_object(body: bytes) -> bool:

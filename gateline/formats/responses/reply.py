@@ -13,6 +13,7 @@ from gateline.formats.responses.items import Item
 from gateline.formats.responses.output import Output
 from gateline.formats.responses.resource import resource, response_id, suffix_of
 from gateline.formats.responses.usage import UsageObject, usage_object
+from gateline.formats.tier import at_tier
 from gateline.formats.typed import UNREAD, read_vendor
 from gateline.formats.vendor_error import explain
 from gateline.model.chat import Chat, Choice, Finish, Part, Refusal, Text, Tokens, ToolUse
@@ -76,7 +77,7 @@ def read_reply(body: bytes, secret: str) -> ChatReply:
         model=response.model,
         choices=[Choice(parts=parts, finish=finish_of(response, parts), logprobs=tokens or None)],
         created=int(response.created_at or 0),
-        usage=response.usage.counts() if response.usage is not None else None,
+        usage=None if response.usage is None else at_tier(response.usage.counts(), response.service_tier),
         service_tier=response.service_tier or "",
     )
 

@@ -6,6 +6,7 @@ import msgspec
 
 from gateline.formats.count import Count
 from gateline.formats.tail import last_object, object_in_tail
+from gateline.formats.tier import at_tier, at_told_tier
 from gateline.formats.typed import UNREAD
 from gateline.model.usage import Usage
 
@@ -61,6 +62,7 @@ def usage_object(usage: Usage | None) -> UsageObject | None:
 
 class _Reply(msgspec.Struct):
     usage: UsageObject | None = None
+    service_tier: str | None = None
 
 
 _decode_reply = msgspec.json.Decoder(_Reply).decode
@@ -68,17 +70,17 @@ _decode_reply = msgspec.json.Decoder(_Reply).decode
 
 def _read(body: bytes) -> Usage | None:
     try:
-        usage = _decode_reply(body).usage
+        reply = _decode_reply(body)
     except UNREAD:
         return None
-    return None if usage is None else usage.counts()
+    return None if reply.usage is None else at_tier(reply.usage.counts(), reply.service_tier)
 
 
 def usage_of_reply(body: bytes) -> Usage | None:
     """The usage of a whole reply. It stands near the end, so that the answer itself is rarely parsed for it."""
-    return last_object(body, _KEY, _read) or _read(body)
+    return at_told_tier(last_object(body, _KEY, _read) or _read(body), body)
 
 
 def usage_in_tail(tail: bytes) -> Usage | None:
     """The usage of a reply of which only the last bytes were kept (64 KiB are plenty)."""
-    return object_in_tail(tail, _KEY, _read)
+    return at_told_tier(object_in_tail(tail, _KEY, _read), tail)

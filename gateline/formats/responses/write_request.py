@@ -10,8 +10,10 @@ from msgspec import Raw
 from gateline.formats.contract import Written
 from gateline.formats.dialect import Dialect
 from gateline.formats.features import left_inside, left_out
+from gateline.formats.gpt import abilities, fitted
 from gateline.formats.responses.names import CLIENT_NAMES
 from gateline.formats.responses.write_input import InputWriter
+from gateline.formats.strict import is_strict
 from gateline.model.chat import Chat, Output, Thinking, Tool, ToolChoice
 
 LEAST_TOKENS = 16  # OpenAI answers a smaller `max_output_tokens` with 400
@@ -88,9 +90,13 @@ _encode = msgspec.json.Encoder().encode
 def write_chat(chat: Chat, model: str, dialect: Dialect) -> Written:
     """The vendor keeps nothing unless asked: reasoning comes back sealed instead, where the chat has any or asks for it
     (OpenAI refuses to seal for models that do not reason). A bound under 16 output tokens becomes 16."""
+    able = abilities(model) if dialect.has_developer else None
+    chat, unfit = (chat, []) if able is None else fitted(chat, able, is_responses=True)
+    if able is not None and not able.efforts:
+        dialect = msgspec.structs.replace(dialect, refuses=dialect.refuses | {"seal"})
     refused = dialect.refuses
     carried = {name: field for name, field in CLIENT_NAMES.items() if name not in refused} if refused else CLIENT_NAMES
-    dropped = left_out(chat, carried) + left_inside(chat, carried)
+    dropped = unfit + left_out(chat, carried) + left_inside(chat, carried)
     writer = InputWriter(dialect)
     turns = chat.turns
     instructions = writer.instructions(turns[0]) if turns else None
@@ -111,6 +117,7 @@ def write_chat(chat: Chat, model: str, dialect: Dialect) -> Written:
     body.include = include or None
     _write_rest(chat, body, carried, dropped)
     dropped += writer.dropped
+    dropped += _unstrict(chat, body)
     return Written(_encode(body), dropped)
 
 
@@ -154,7 +161,19 @@ def _write_tools(chat: Chat, body: _Body, carried: dict[str, str]) -> None:
 
 def _tool(tool: Tool) -> _Tool:
     schema = tool.schema if bytes(tool.schema) else _NO_PARAMETERS
-    return _Tool(tool.name, schema, bool(tool.strict), tool.description)
+    return _Tool(tool.name, schema, bool(tool.strict) and is_strict(schema), tool.description)
+
+
+def _unstrict(chat: Chat, body: _Body) -> list[str]:
+    """What was to be strict and is not, since its schema is none that strict mode takes."""
+    found: list[str] = []
+    asked = {tool.name for tool in chat.tools if tool.strict and bytes(tool.schema)}
+    if any(tool.name in asked and not tool.strict for tool in body.tools or ()):
+        found.append("tool_strict")
+    form = None if body.text is None else body.text.format
+    if isinstance(form, _Schema) and chat.output is not None and chat.output.strict and not form.strict:
+        found.append("output")
+    return found
 
 
 def _choice(choice: ToolChoice) -> str | _Name | _Allowed:
@@ -180,7 +199,7 @@ def _format(output: Output, dialect: Dialect) -> _Schema | _Plain | None:
     if output.kind == "json" or not dialect.schema:
         return _Plain("json_object")
     schema = output.schema if bytes(output.schema) else _ANY_OBJECT
-    return _Schema(output.name or "output", schema, bool(output.strict), output.description)
+    return _Schema(output.name or "output", schema, bool(output.strict) and is_strict(schema), output.description)
 
 
 def _thinking(thinking: Thinking) -> _Thinking | None:

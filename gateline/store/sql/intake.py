@@ -19,10 +19,12 @@ _KIND: Final = tuple(column.name for column in KindRow.__table__.columns if colu
 _CALLER: Final = tuple(column.name for column in CallerRow.__table__.columns if column.name != "id")
 _CALL: Final = tuple(column.name for column in CallRow.__table__.columns if column.name != "number")
 _FIRST_TOKENS: Final = 4  # counts of the first schema, which stand before `cost`; the others are the last columns
-_NO_TOKENS: Final = (None,) * len(fields(Usage))
+# Its tier has done its work once there is a cost, or none.
+_COUNTS: Final = [field.name for field in fields(Usage) if field.name != "tier"]
+_NO_TOKENS: Final = (None,) * len(_COUNTS)
 
 # The same fields, but written to JSON with their names.
-_NamedUsage = msgspec.defstruct("_NamedUsage", [field.name for field in fields(Usage)])
+_NamedUsage = msgspec.defstruct("_NamedUsage", _COUNTS)
 _NamedAttempt = msgspec.defstruct("_NamedAttempt", [field.name for field in fields(Attempt)])
 _USAGE: Final = [field.name for field in fields(Attempt)].index("usage")
 _encode = msgspec.json.Encoder().encode
@@ -91,7 +93,7 @@ class Intake:
             tried: tuple[str | None, int | None, int | None] = (None, attempt.started, attempt.duration)
         else:
             tried = (_attempts_json(attempts), None, None)
-        tokens = _NO_TOKENS if usage is None else astuple(usage)
+        tokens = _NO_TOKENS if usage is None else astuple(usage)[:-1]
         return (
             record.id,
             self._kinds[kind],
@@ -157,5 +159,5 @@ def _named(attempt: Attempt) -> object:
     values = astuple(attempt)
     usage = attempt.usage
     if usage is not None:
-        values = (*values[:_USAGE], _NamedUsage(*astuple(usage)), *values[_USAGE + 1 :])
+        values = (*values[:_USAGE], _NamedUsage(*astuple(usage)[:-1]), *values[_USAGE + 1 :])
     return _NamedAttempt(*values)

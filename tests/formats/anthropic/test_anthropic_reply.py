@@ -175,7 +175,7 @@ def test_usage_passes_both_ways() -> None:
         "service_tier": "priority",
     }
     reply = read(answer(usage=usage))
-    assert reply.usage == Usage(18, 9, cached=3, reasoning=2, cache_write=5, cache_write_1h=4)
+    assert reply.usage == Usage(18, 9, cached=3, reasoning=2, cache_write=5, cache_write_1h=4, tier="priority")
     assert json.loads(MESSAGES.write_reply(reply, ASKED))["usage"] == usage
     for odd in (None, 7, {"output_tokens": 3}, {"input_tokens": -1}):
         assert read(answer(usage=odd)).usage is None

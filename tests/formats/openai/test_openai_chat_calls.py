@@ -37,7 +37,7 @@ GEMINI = Seal("gemini", "dGhvdWdodA==")
 ENCRYPTED = Seal("openrouter", "gAAAAABencrypted")
 OF_OPENAI = Dialect(max_tokens="max_completion_tokens", has_developer=True, thinking="reasoning_effort")
 OF_OPENROUTER = Dialect(thinking="reasoning", seals="reasoning_details", cache_control=True)
-SCHEMA = b'{"type":"object","properties":{"a":{"type":"string"}},"x-order":1.0}'
+SCHEMA = b'{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false,"x":1.0}'
 
 
 def written(chat: Chat, dialect: Dialect = OF_OPENAI, model: str = "vendor-model") -> tuple[dict[str, Any], list[str]]:

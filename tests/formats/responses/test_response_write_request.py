@@ -82,15 +82,21 @@ def test_media_are_written() -> None:
     assert dropped == ["audio", "video", "tool_error"]
 
 
+CLOSED = Raw(b'{"type":"object","additionalProperties":false}')
+
+
 def test_options_are_written() -> None:
     """Each under the vendor's name; what the format has no place for is told."""
     body, dropped = sent(
         talk(
             user(),
-            tools=[Tool(name="f", schema=Raw(b'{"type":"object"}')), Tool(name="g", strict=True, description="d")],
+            tools=[
+                Tool(name="f", schema=Raw(b'{"type":"object"}')),
+                Tool(name="g", schema=CLOSED, strict=True, description="d"),
+            ],
             tool_choice=ToolChoice(mode="required", names=["f"]),
             parallel_tools=True,
-            output=Output(kind="schema", name="o", schema=Raw(b'{"type":"object"}'), strict=True),
+            output=Output(kind="schema", name="o", schema=CLOSED, strict=True),
             thinking=Thinking(effort="low", is_shown=True),
             max_tokens=100,
             temperature=0.5,
@@ -115,14 +121,19 @@ def test_options_are_written() -> None:
         {
             "type": "function",
             "name": "g",
-            "parameters": {"type": "object", "properties": {}},
+            "parameters": {"type": "object", "additionalProperties": False},
             "strict": True,
             "description": "d",
         },
     ]
     assert body["tool_choice"] == {"type": "function", "name": "f"}
     assert body["text"] == {
-        "format": {"type": "json_schema", "name": "o", "schema": {"type": "object"}, "strict": True},
+        "format": {
+            "type": "json_schema",
+            "name": "o",
+            "schema": {"type": "object", "additionalProperties": False},
+            "strict": True,
+        },
         "verbosity": "high",
     }
     assert body["reasoning"] == {"effort": "low", "summary": "auto"}

@@ -73,6 +73,9 @@ def read(engine: Engine, id_: str) -> dict[str, Any]:
         return dict(rows.one())
 
 
+COUNTS = [name for name in Usage.__struct_fields__ if name != "tier"]
+
+
 def count(engine: Engine, table: str) -> int:
     with engine.connect() as connection:
         return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())
@@ -82,14 +85,14 @@ def stored(engine: Engine, record: Record) -> None:
     """Asserts that the view gives back the record, whole and under the names of its fields."""
     row = read(engine, record.id)
     usage = record.usage
-    tokens = {f"{name}_tokens": getattr(usage, name, None) for name in Usage.__struct_fields__}
+    tokens = {f"{name}_tokens": getattr(usage, name, None) for name in COUNTS}
     assert {name: row[name] for name in tokens} == tokens
     named = {name: getattr(record, name) for name in Record.__struct_fields__ if name not in {"attempts", "usage"}}
     assert {name: value for name, value in row.items() if name not in {*tokens, "attempts"}} == named
     assert json.loads(row["attempts"]) == [
         {
             **{name: getattr(attempt, name) for name in Attempt.__struct_fields__},
-            "usage": attempt.usage and msgspec.structs.asdict(attempt.usage),
+            "usage": attempt.usage and {name: getattr(attempt.usage, name) for name in COUNTS},
         }
         for attempt in record.attempts
     ]
