@@ -114,13 +114,23 @@ class Client:
     tool_names: re.Pattern[str] | None = None
 
 
+class Marker(Protocol):
+    """Puts a maker's mark on seals in bytes that pass (`formats/marked.py`)."""
+
+    def feed(self, data: bytes) -> bytes:
+        """What can be shown now."""
+
+    def rest(self) -> bytes:
+        """What was held back, once no more comes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """How to follow a reply that passes untouched. `codec` is made with the call and the secret that was sent;
     `reported` is an error in a reply that calls itself a success, where `error_key` stands in it; `is_json`: a reply is
     one JSON object, but to calls that want plain text (`wants_text`). `may_be_whole`: vendors ignore the wish for a
     stream, and clients know. `has_answer`: whether there is any in a whole reply. `glance`: the usage of one that is as
-    nearly all are, None for any that must be looked at with all of these."""
+    nearly all are, None for any that must be looked at with all of these. `marker` is made with the maker's name."""
 
     usage: Callable[[bytes], Usage | None]
     usage_in_tail: Callable[[bytes], Usage | None]
@@ -132,6 +142,7 @@ class Watch:
     error_key: bytes = b'"error"'
     has_answer: Callable[[bytes], bool] | None = None
     glance: Callable[[bytes], Usage | None] | None = None
+    marker: Callable[[str], Marker] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ _SIGNED = frozenset({"messages", "messages.count_tokens"})
 _THOUGHT = b'thinking"'  # the end of both types of blocks that hold what Claude thought
 _SLICE = 1_048_576  # bytes that are searched at once
 _FIELD = b'"gateline.'  # a field that begins with a mark
+_ENCRYPTED = b'"encrypted_content"'  # of Responses
 # The id of an item that was made here: the vendor's own never end so.
 _NAMED = b'"rs_'
 _NAMED_HERE = re.compile(rb'"rs_[^"]{1,300}_[0-9]{1,5}"')
@@ -55,7 +56,7 @@ def holds_foreign(operation: Operation, body: Body, dialect: Dialect) -> bool:
     """Whether `body`, of a call in its vendor's own format, holds a seal that is not that vendor's, or one of its own
     that has a mark."""
     if operation == "responses":
-        return _holds_items(body)
+        return _holds_items(body, dialect)
     mark = _mark_of(operation, dialect)
     if not mark:
         return False
@@ -65,7 +66,7 @@ def holds_foreign(operation: Operation, body: Body, dialect: Dialect) -> bool:
         return stands_in(body, _HIDDEN) or (stands_in(body, _SHOWN) and _lacks_signature(body))
     if operation not in _SIGNED:
         return False
-    return _UNSIGNED.search(body) is not None
+    return (dialect.maker != "" and stands_in(body, _THOUGHT)) or _UNSIGNED.search(body) is not None
 
 
 def _mark_of(operation: Operation, dialect: Dialect) -> bytes:
@@ -73,9 +74,9 @@ def _mark_of(operation: Operation, dialect: Dialect) -> bytes:
     return _FIELD if is_welcome else _MARKS_OF.get(operation, b"")
 
 
-def _holds_items(body: Body) -> bool:
+def _holds_items(body: Body, dialect: Dialect) -> bool:
     """Whether an input holds what another vendor sealed, or reasoning that nobody did."""
-    if stands_in(body, _FIELD):
+    if stands_in(body, _ENCRYPTED) and (dialect.maker or stands_in(body, _FIELD)):
         return True
     return stands_in(body, _NAMED) and _NAMED_HERE.search(body) is not None
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from gateline.model.chat import Maker, Seal
 
-_MARK = "gateline."
+MARK = "gateline."
 
 
 def write_seal(seal: Seal, native: Maker) -> str:
     """The text for a field in which seals of `native` stand as they are."""
-    return seal.data if seal.maker == native else f"{_MARK}{seal.maker}.{seal.data}"
+    return seal.data if seal.maker == native else f"{MARK}{seal.maker}.{seal.data}"
 
 
 def read_seal(text: str, native: Maker) -> Seal:
     """The seal in such a field."""
-    if text.startswith(_MARK):
-        maker, dot, data = text[len(_MARK) :].partition(".")
+    if text.startswith(MARK):
+        maker, dot, data = text[len(MARK) :].partition(".")
         if dot:
             return Seal(maker, data)
     return Seal(native, text)

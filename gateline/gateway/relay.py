@@ -8,6 +8,7 @@ from time import monotonic_ns
 
 from gateline.formats.contract import Watch
 from gateline.formats.cut import is_cut
+from gateline.formats.marked import codec_of, marked, marker_of
 from gateline.formats.mask import Mask, masked
 from gateline.formats.openai.usage import is_json_object
 from gateline.formats.packed import pack
@@ -84,7 +85,11 @@ def _relay_examined(exchange: Exchange, lease: Lease, target: TargetRoute, hop: 
         note_usage(exchange, target, usage)
         if watch.has_answer is not None and not watch.has_answer(body):
             raise UpstreamBroken(f"{target.provider.name} answered without an answer.")
-        body = masked(body, exchange.secret) if hop.is_raw else body
+        marker = marker_of(watch, hop.dialect)
+        if marker is not None:
+            body = marked(body, marker)
+        elif hop.is_raw:
+            body = masked(body, exchange.secret)
         lines = lease.lines + dropped_line(exchange) if exchange.dropped else lease.lines
         exchange.answer(lease.status, body, lines)
     else:
@@ -174,13 +179,17 @@ async def _write_out(exchange: Exchange, answer: memoryview, clock: Clock) -> No
     exchange.hold(bytes(answer))
 
 
-def refuse_kind(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop) -> UpstreamBroken:
+def refuse_kind(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop) -> UpstreamError:
     """Why a reply cannot be relayed that is a stream where none was asked for, or none where one was: the client's
-    library would read an answer without content from it. What it cost is noted."""
+    library would read an answer without content from it. What it cost is noted, and an error that it reports is why."""
     if lease.is_stream:
         return UpstreamBroken(f"{target.provider.name} answered with a stream, which was not asked for.")
     if lease.complete and hop.watch is not None:
-        note_usage(exchange, target, hop.watch.usage(lease.take()))
+        body = lease.take()
+        note_usage(exchange, target, hop.watch.usage(body))
+        failed = None if hop.watch.reported is None else hop.watch.reported(body, exchange.secret)
+        if failed is not None:
+            return failed
     return UpstreamBroken(f"{target.provider.name} answered without a stream, which was asked for.")
 
 
@@ -201,8 +210,9 @@ async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, ho
     assert watch is not None
     is_json = watch.is_json and not _wants_text(exchange, watch)
     await _look_at_beginning(exchange, lease, target, clock, is_json=is_json)
-    exchange.start(lease.status, lease.lines + dropped_line(exchange), lease.length)
-    mask = Mask(exchange.secret if hop.is_raw else "")
+    marker = marker_of(watch, hop.dialect)
+    exchange.start(lease.status, lease.lines + dropped_line(exchange), lease.length if marker is None else None)
+    mask = marker or Mask(exchange.secret if hop.is_raw else "")
     ends = Ends()
     last = b""
     idle = target.provider.idle_timeout
@@ -281,11 +291,11 @@ class _Stream:
             call, watch = exchange.call, hop.watch
             assert call is not None
             assert watch is not None
-            assert watch.codec is not None
             if exchange.facts.asked.is_array:
                 self._lines, self._codec = array_codec(exchange, hop.operation)
             else:
-                self._lines, self._codec = lease.lines + dropped_line(exchange), watch.codec(call, exchange.secret)
+                self._lines = lease.lines + dropped_line(exchange)
+                self._codec = codec_of(watch, call, exchange.secret, hop.dialect)
         else:
             self._lines, self._codec = stream_codec(exchange, hop)
         self._held = b""

@@ -24,6 +24,7 @@ from gateline.net.connect import Connector
 from gateline.net.egress import EgressPolicy
 from gateline.net.enginelink import EngineLink
 from gateline.net.pool import OriginPool
+from gateline.providers.configured import row_of
 from gateline.providers.head import host_of
 from gateline.providers.row import Row
 from gateline.providers.table import TABLE
@@ -72,7 +73,7 @@ class TargetRoute:
         self.shown = 0  # what this target's part of its row's gauge says of `in_flight`
         self.failures = 0
         self.cooling_until = 0.0
-        self.row = TABLE[provider.kind]
+        self.row = row_of(provider)
         self.authority = authority
         self.hops = _Hops(provider, self.row, target.model)
 

@@ -194,6 +194,6 @@ def test_odd_contents_pass_as_they_came(operation: Operation, content: Any) -> N
 def test_paths_name_models_of_these() -> None:
     """Every format in which others' seals are looked for has somebody who takes them out."""
     for operation in FOR_VENDOR:
-        body = b'"reasoning_details" "gateline.openai. "gateline.[ Z2F0ZWxpbmUu'
+        body = b'"reasoning_details" "encrypted_content" "gateline.openai. "gateline.[ Z2F0ZWxpbmUu'
         assert holds_foreign(operation, body, PLAIN), operation
     assert not any(holds_foreign(operation, body, PLAIN) for operation in SERVERS if operation not in FOR_VENDOR)

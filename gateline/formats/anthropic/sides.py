@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateline.formats.anthropic.body import write_chat, write_count
 from gateline.formats.anthropic.error import write_error
+from gateline.formats.anthropic.marker import MessageMarker
 from gateline.formats.anthropic.names import CLIENT_NAMES, SERVER_NAMES
 from gateline.formats.anthropic.reader import StreamReader
 from gateline.formats.anthropic.reply import (
@@ -41,7 +42,7 @@ def _no_usage(body: bytes) -> Usage | None:
 
 MESSAGES = Server(read_chat, write_reply, SERVER_NAMES, StreamWriter)
 MESSAGES_CLIENT = Client(outbound(write_chat, USUAL, _holds), read_reply, CLIENT_NAMES, StreamReader, USUAL)
-MESSAGES_WATCH = Watch(usage_of_reply, usage_in_tail, _codec, reported)
+MESSAGES_WATCH = Watch(usage_of_reply, usage_in_tail, _codec, reported, marker=MessageMarker)
 
 COUNT = Server(read_count, write_count_reply, SERVER_NAMES)
 COUNT_CLIENT = Client(outbound(write_count, USUAL, _holds), read_count_reply, CLIENT_NAMES)

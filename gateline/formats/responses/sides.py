@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateline.formats.contract import Client, Codec, Server, Watch, Writer
 from gateline.formats.holders import openai_files
 from gateline.formats.outbound import outbound
+from gateline.formats.responses.marker import ResponseMarker
 from gateline.formats.responses.names import CLIENT_NAMES, SERVER_NAMES
 from gateline.formats.responses.read_request import read_chat
 from gateline.formats.responses.reader import ResponseReader
@@ -35,4 +36,4 @@ def _writer(chat: Chat, request_id: str) -> Writer:
 
 SERVER = Server(read_chat, write_reply, SERVER_NAMES, _writer)
 CLIENT = Client(outbound(write_chat, USUAL, openai_files), read_reply, CLIENT_NAMES, ResponseReader, USUAL)
-WATCH = Watch(usage_of_reply, usage_in_tail, _codec, _reported)
+WATCH = Watch(usage_of_reply, usage_in_tail, _codec, _reported, marker=ResponseMarker)
