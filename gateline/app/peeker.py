@@ -124,7 +124,9 @@ def translate_answer(question: TranslateReply, pages: mmap.mmap) -> tuple[Transl
     ask = unpack(view[size : size + question.packed], operation)
     client, server = CLIENTS[spoken], SERVERS[operation]
     try:
-        body, usage = translate_reply(client, server, bytes(view[:size]), ask, int(time()), question.secret)
+        body, usage = translate_reply(
+            client, server, bytes(view[:size]), ask, int(time()), question.secret, question.sealer
+        )
     except UpstreamError as error:
         return _unreadable(question.id, error)
     return Translated(question.id, len(body), usage=usage), [body]

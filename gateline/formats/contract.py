@@ -16,7 +16,7 @@ import msgspec
 
 from gateline.formats.dialect import Dialect
 from gateline.model.call import Call
-from gateline.model.chat import Chat
+from gateline.model.chat import Chat, Maker
 from gateline.model.chatreply import Delta
 from gateline.model.errors import GatewayError, UpstreamError
 from gateline.model.usage import Usage
@@ -105,13 +105,15 @@ class Client:
     """The side that speaks to vendors. `write` takes the neutral call, the vendor's name of the model, and the vendor's
     dialect. `read_reply` raises UpstreamBroken for what is no reply, UpstreamError for an error that calls itself a
     success. `names` maps the features it carries to the vendor's names; `reader` is made with the secret that was sent,
-    which no error may show. `tool_names` are those it leaves as they are (None: all), see `formats/tool_names.py`."""
+    which no error may show. `tool_names` are those it leaves as they are (None: all), see `formats/tool_names.py`.
+    `native` is whose seals stand in the format as they are, where vendors speak it that seal for themselves."""
 
     write: Callable[[Any, str, Dialect], Written]
     read_reply: Callable[[bytes, str], Any]
     names: dict[str, str]
     reader: Callable[[str], Reader] | None = None
     tool_names: re.Pattern[str] | None = None
+    native: Maker = ""
 
 
 class Marker(Protocol):

@@ -19,7 +19,8 @@ _HIDDEN = b'"redactedContent"'  # of Converse: marks in it stand behind other te
 _SHOWN = b'"reasoningText"'
 _REASONED = b'"reasoningContent"'  # one and the other stand in it
 _ENCODED = b"Z2F0ZWxpbmUu"  # the mark in base64, where a format keeps seals as bytes
-_UNSIGNED = re.compile(rb'"signature": ?""')  # of thoughts that had no seal, as clients write them
+_SHOWN_THOUGHT = re.compile(rb'"type"\s{0,8}:\s{0,8}"thinking"')
+_SIGNATURE = re.compile(rb'"signature"\s{0,8}:\s{0,8}"[^"]')
 _OUTLINE = b'"gateline.['  # Ollama's, in JSON inside of a string
 _DETAILS = b'"reasoning_details"'  # OpenAI's format has no place of its own for seals, and no mark
 _MARKS_OF: dict[Operation, bytes] = {
@@ -66,7 +67,7 @@ def holds_foreign(operation: Operation, body: Body, dialect: Dialect) -> bool:
         return stands_in(body, _HIDDEN) or (stands_in(body, _SHOWN) and _lacks_signature(body))
     if operation not in _SIGNED:
         return False
-    return (dialect.maker != "" and stands_in(body, _THOUGHT)) or _UNSIGNED.search(body) is not None
+    return _may_lack_signature(body) if not dialect.maker else stands_in(body, _THOUGHT)
 
 
 def _mark_of(operation: Operation, dialect: Dialect) -> bytes:
@@ -83,6 +84,12 @@ def _holds_items(body: Body, dialect: Dialect) -> bool:
 
 def _is_marked(body: Body) -> bool:
     return any(body[found.start() - 1] in _AHEAD for found in _MARKED.finditer(body))
+
+
+def _may_lack_signature(body: Body) -> bool:
+    """Whether there are not as many signatures as thoughts: clients write none, null or an empty one where a vendor
+    gave none. A field of a tool may be called so too."""
+    return len(_SHOWN_THOUGHT.findall(body)) != len(_SIGNATURE.findall(body))
 
 
 def _lacks_signature(body: Body) -> bool:

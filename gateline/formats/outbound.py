@@ -11,6 +11,7 @@ import msgspec
 from gateline.formats.contract import Written
 from gateline.formats.dialect import Dialect
 from gateline.formats.holders import readable
+from gateline.formats.sealed import for_sealer
 from gateline.formats.tool_names import fitted
 from gateline.formats.tool_turns import gathered, told_apart
 from gateline.model.chat import Chat, Maker, Media, Part, ToolResult, ToolUse
@@ -20,14 +21,18 @@ Write = Callable[[Any, str, Dialect], Written]
 _replace = msgspec.structs.replace
 
 
-def outbound(write: Write, fits: re.Pattern[str] | None, holds: Callable[[Dialect], Maker]) -> Write:
+def outbound(
+    write: Write, fits: re.Pattern[str] | None, holds: Callable[[Dialect], Maker], native: Maker = ""
+) -> Write:
     """`write` of chats, or of counts of them, as its vendor takes them: `fits` are the names of tools that it takes,
-    `holds` says whose files it reads."""
+    `holds` says whose files it reads, `native` is as in `Client`."""
 
     def write_outbound(ask: Any, model: str, dialect: Dialect) -> Written:
         is_count = isinstance(ask, Count)
         chat: Chat = ask.chat if is_count else ask
         sent, dropped = _settled(chat, fits, holds, dialect)
+        if native and dialect.sealer:
+            sent = _replace(sent, turns=for_sealer(sent.turns, native, dialect.sealer))
         if sent is chat:
             return write(ask, model, dialect)
         written = write(_replace(ask, chat=sent) if is_count else sent, model, dialect)

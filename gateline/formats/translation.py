@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateline.formats.contract import Ask, Client, Reader, Server, Writer
+from gateline.formats.sealed import note_sealer
 from gateline.formats.tool_names import given_names, restore_deltas, restore_reply
 from gateline.formats.tool_order import ToolOrder
+from gateline.model.chat import Maker
 from gateline.model.chatreply import Began, ChatReply, Counted, Delta, Finished, TextDelta, ToolBegan
 from gateline.model.errors import GatewayError, UpstreamError
 from gateline.model.usage import Usage
@@ -16,16 +18,18 @@ _UNSEEN = (Began, Counted, Finished)
 
 
 def translate_reply(
-    client: Client, server: Server, body: bytes, ask: Ask | None, now: int, secret: str
+    client: Client, server: Server, body: bytes, ask: Ask | None, now: int, secret: str, sealer: Maker = ""
 ) -> tuple[bytes, Usage | None]:
-    """The client's body for a vendor's whole reply, and its usage. `now` as in `Translation`. Raises UpstreamError,
-    which does not show `secret`."""
+    """The client's body for a vendor's whole reply, and its usage. `now` as in `Translation`, `sealer` as in
+    `Dialect`. Raises UpstreamError, which does not show `secret`."""
     reply = client.read_reply(body, secret)
     if isinstance(reply, ChatReply):
         reply.created = reply.created or now
         given = given_names(ask, client.tool_names)
         if given:
             restore_reply(reply, given)
+        if sealer and client.native:
+            note_sealer(reply, client.native, sealer)
     usage: Usage | None = getattr(reply, "usage", None)
     return server.write_reply(reply, ask), usage
 

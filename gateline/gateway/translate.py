@@ -12,6 +12,7 @@ import msgspec
 from gateline.formats.contract import Ask, Client, Codec, Server, Written
 from gateline.formats.features import client_names
 from gateline.formats.packed import unpack
+from gateline.formats.sealed import reader_of
 from gateline.formats.table import CLIENTS, FOR_VENDOR, SERVERS
 from gateline.formats.tool_names import given_names
 from gateline.formats.translation import Translation, translate_reply
@@ -132,7 +133,8 @@ def write_reply(exchange: Exchange, hop: Hop, body: bytes) -> tuple[bytes, Usage
     """The client's body for a vendor's whole reply, and its usage. Raises UpstreamError."""
     assert hop.server is not None
     assert hop.client is not None
-    return translate_reply(hop.client, hop.server, body, exchange.ask, int(time()), exchange.secret)
+    sealer = hop.dialect.sealer
+    return translate_reply(hop.client, hop.server, body, exchange.ask, int(time()), exchange.secret, sealer)
 
 
 def reply_lines(exchange: Exchange) -> bytes:
@@ -157,8 +159,9 @@ async def write_reply_apart(
     `body` are that call. None when that process is not there or does not get round to it: an answer is paid for, so
     that it is then written here. Raises CallTimeout, ClientGone and UpstreamError."""
     question = peeker.ask_reply(
-        body, exchange.operation, exchange.flow, packed, spoken=hop.operation, secret=exchange.secret
-    )
+        body, exchange.operation, exchange.flow, packed,
+        spoken=hop.operation, secret=exchange.secret, sealer=hop.dialect.sealer,
+    )  # fmt: skip
     if question is None:
         return None
     exchange.wake_at = clock.now + _PATIENCE
@@ -187,14 +190,13 @@ def stream_codec(exchange: Exchange, hop: Hop) -> tuple[bytes, Codec]:
     assert server is not None
     assert server.writer is not None
     assert client is not None
-    assert client.reader is not None
     assert isinstance(ask, Chat)
     if exchange.facts.asked.is_array:
-        return _array_codec(exchange, server, client, ask)
+        return _array_codec(exchange, server, client, ask, hop.dialect.sealer)
     lines = b"content-type: %b\r\ncache-control: no-cache\r\n" % server.stream_type + dropped_line(exchange)
     writer = server.writer(ask, exchange.id.decode())
-    given = given_names(ask, client.tool_names)
-    return lines, Translation(client.reader(exchange.secret), writer, int(time()), given)
+    given, reader = given_names(ask, client.tool_names), reader_of(client, exchange.secret, hop.dialect.sealer)
+    return lines, Translation(reader, writer, int(time()), given)
 
 
 def array_codec(exchange: Exchange, operation: Operation) -> tuple[bytes, Codec]:
@@ -203,12 +205,11 @@ def array_codec(exchange: Exchange, operation: Operation) -> tuple[bytes, Codec]
     server, client = SERVERS[operation], CLIENTS[operation]
     assert exchange.call is not None
     ask = exchange.ask = server.read(exchange.call, exchange.body)
-    return _array_codec(exchange, server, client, ask)
+    return _array_codec(exchange, server, client, ask, "")
 
 
-def _array_codec(exchange: Exchange, server: Server, client: Client, ask: Chat) -> tuple[bytes, Codec]:
+def _array_codec(exchange: Exchange, server: Server, client: Client, ask: Chat, sealer: str) -> tuple[bytes, Codec]:
     assert server.array_writer is not None
-    assert client.reader is not None
     writer = server.array_writer(ask, exchange.id.decode())
-    given = given_names(ask, client.tool_names)
-    return _JSON + dropped_line(exchange), Translation(client.reader(exchange.secret), writer, int(time()), given)
+    given, reader = given_names(ask, client.tool_names), reader_of(client, exchange.secret, sealer)
+    return _JSON + dropped_line(exchange), Translation(reader, writer, int(time()), given)

@@ -85,7 +85,8 @@ class Failed(msgspec.Struct, array_like=True, tag=6):
 
 class TranslateReply(msgspec.Struct, array_like=True, tag=7):
     """Behind the descriptor lie a vendor's answer to a call of `spoken`, `size` bytes, and the client's call of
-    `operation` (`formats.packed`), `packed` bytes: write the answer as the client's. No error may show `secret`."""
+    `operation` (`formats.packed`), `packed` bytes: write the answer as the client's. No error may show `secret`;
+    `sealer` is as in `formats.dialect`."""
 
     id: int
     operation: str
@@ -93,6 +94,7 @@ class TranslateReply(msgspec.Struct, array_like=True, tag=7):
     packed: int
     spoken: str
     secret: str
+    sealer: str
 
 
 ToPeeker = Peek | Translate | TranslateReply

@@ -60,10 +60,10 @@ class PeekLink:
         return self._send(message, spool, flow)
 
     def ask_reply(
-        self, spool: Spool, operation: str, flow: Flow, packed: int, *, spoken: str, secret: str
+        self, spool: Spool, operation: str, flow: Flow, packed: int, *, spoken: str, secret: str, sealer: str
     ) -> Question | None:
         """The same for an answer, as in `TranslateReply`: the last `packed` bytes of the spool are the call."""
-        message = TranslateReply(self._next, operation, len(spool) - packed, packed, spoken, secret)
+        message = TranslateReply(self._next, operation, len(spool) - packed, packed, spoken, secret, sealer)
         return self._send(message, spool, flow)
 
     def _send(self, message: ToPeeker, spool: Spool, flow: Flow) -> Question | None:

@@ -174,7 +174,7 @@ def reply_spool(body: bytes) -> tuple[Spool, int]:
 
 def answered(body: bytes, patience: float = 60.0) -> tuple[FromPeeker, bytes]:
     spool, packed = reply_spool(body)
-    question = TranslateReply(7, "messages", len(body), packed, "chat.completions", "sk-secret")
+    question = TranslateReply(7, "messages", len(body), packed, "chat.completions", "sk-secret", "")
     data, pieces = answer(question, spool.pages, Complaints("peeker", 0), patience)
     assert len(data) <= MESSAGE
     return msgspec.msgpack.decode(data, type=FromPeeker), b"".join(pieces)
@@ -277,7 +277,7 @@ def test_a_reply_travels_there_and_back(peeker: Path, tmp_path: Path) -> None:
 
         try:
             question = link.ask_reply(
-                spool, "messages", Waker(lambda crash: None), packed, spoken="chat.completions", secret="s"
+                spool, "messages", Waker(lambda crash: None), packed, spoken="chat.completions", secret="s", sealer=""
             )
             assert question is not None
             async with asyncio.timeout(30):

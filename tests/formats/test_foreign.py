@@ -38,7 +38,9 @@ def test_a_marked_seal_is_found(operation: Operation, body: bytes, wrap: type) -
 @pytest.mark.parametrize("operation", ["messages", "cohere.chat", "converse", "generate_content", "embeddings"])
 def test_words_are_no_seals(operation: Operation) -> None:
     """People write of gateline.yaml, and a seal of the vendor's own has no mark."""
-    assert not holds_foreign(operation, b'{"text":"see gateline.yaml","reasoningText":{"signature":"EqoBabc"}}', PLAIN)
+    assert not holds_foreign(
+        operation, b'{"text":"see gateline.yaml","type":"thinking","reasoningText":{"signature":"EqoBabc"}}', PLAIN
+    )
 
 
 def test_a_vendor_that_takes_details_gets_them() -> None:

@@ -117,9 +117,10 @@ def test_a_makers_own_seals_stay_byte_for_byte(operation: Operation) -> None:
     assert chat.turns[-1].parts == [Reasoning(text="own", seal=own), Text(text="x")]
 
 
-def test_an_unsigned_thought_is_no_claudes() -> None:
+@pytest.mark.parametrize("signature", [{"signature": ""}, {"signature": None}, {}])
+def test_an_unsigned_thought_is_no_claudes(signature: dict[str, Any]) -> None:
     """It is left out where Claude gets the call; a model that signs nothing gets back what it thought."""
-    thought = {"type": "thinking", "thinking": "t", "signature": ""}
+    thought = {"type": "thinking", "thinking": "t", **signature}
     said = {"type": "text", "text": "x"}
     call = {**_FIRST["messages"], "messages": [{"role": "assistant", "content": [thought, said]}]}
     assert _passed("messages", call)[0]["messages"] == [{"role": "assistant", "content": [said]}]

@@ -37,8 +37,10 @@ class Peeker:
         self.questions: list[tuple[TranslateReply, Question]] = []
         self.forgotten = 0
 
-    def ask_reply(self, spool: Spool, operation: str, flow: Flow, packed: int, *, spoken: str, secret: str) -> Question:
-        asked = TranslateReply(1, operation, len(spool) - packed, packed, spoken, secret)
+    def ask_reply(
+        self, spool: Spool, operation: str, flow: Flow, packed: int, *, spoken: str, secret: str, sealer: str
+    ) -> Question:
+        asked = TranslateReply(1, operation, len(spool) - packed, packed, spoken, secret, sealer)
         question = Question(1, flow, spool)
         self.questions.append((asked, question))
         return question

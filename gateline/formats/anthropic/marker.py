@@ -14,7 +14,9 @@ from gateline.model.chat import Seal
 
 # By type of block, where its seal stands.
 SEALED_IN = {"thinking": "signature", "redacted_thinking": "data"}
-_EVENT = re.compile(rb'[^\n]*"(?:signature_delta|thinking|redacted_thinking)"[^\n]*')
+_EVENT = re.compile(rb'[^\n]*"(?:content_block_start|signature_delta)"[^\n]*')
+_THOUGHT = b'thinking"'
+_BEGINS = b'"content_block_start"'
 _FIELD = re.compile(rb'("(?:signature|data)": ?")([^"])')
 
 _decode = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -24,22 +26,35 @@ _encode = msgspec.json.Encoder().encode
 class MessageMarker:
     """See `contract.Marker`. Of a whole reply that comes in pieces nothing is marked."""
 
-    __slots__ = ("_maker", "_mark")
+    __slots__ = ("_is_marked", "_maker", "_mark")
 
     def __init__(self, maker: str) -> None:
         self._maker = maker
+        self._is_marked = False  # the open block: a signature may come in several pieces
         self._mark = rb"\1%b\2" % write_seal(Seal(maker, ""), "anthropic").encode()
 
     def feed(self, data: bytes) -> bytes:
         if data.lstrip()[:1] == b"{":
             return self._whole(data)
-        return _EVENT.sub(lambda line: _FIELD.sub(self._mark, line[0]), data)
+        return _EVENT.sub(self._event, data)
 
     def rest(self) -> bytes:
         return b""
 
+    def _event(self, line: re.Match[bytes]) -> bytes:
+        data = line[0]
+        if _BEGINS in data:
+            self._is_marked = False
+            if _THOUGHT not in data:
+                return data
+        if self._is_marked:
+            return data
+        data, marked = _FIELD.subn(self._mark, data, 1)
+        self._is_marked = marked > 0
+        return data
+
     def _whole(self, body: bytes) -> bytes:
-        if b'thinking"' not in body:
+        if _THOUGHT not in body:
             return body
         try:
             fields = _decode(body)

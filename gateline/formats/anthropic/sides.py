@@ -26,6 +26,8 @@ from gateline.model.call import Call
 from gateline.model.chat import Maker
 from gateline.model.usage import Usage
 
+_NATIVE = "anthropic"
+
 
 def _codec(call: Call, secret: str) -> Codec:
     return StreamCodec(secret)
@@ -41,11 +43,13 @@ def _no_usage(body: bytes) -> Usage | None:
 
 
 MESSAGES = Server(read_chat, write_reply, SERVER_NAMES, StreamWriter)
-MESSAGES_CLIENT = Client(outbound(write_chat, USUAL, _holds), read_reply, CLIENT_NAMES, StreamReader, USUAL)
+MESSAGES_CLIENT = Client(
+    outbound(write_chat, USUAL, _holds, _NATIVE), read_reply, CLIENT_NAMES, StreamReader, USUAL, _NATIVE
+)
 MESSAGES_WATCH = Watch(usage_of_reply, usage_in_tail, _codec, reported, marker=MessageMarker)
 
 COUNT = Server(read_count, write_count_reply, SERVER_NAMES)
-COUNT_CLIENT = Client(outbound(write_count, USUAL, _holds), read_count_reply, CLIENT_NAMES)
+COUNT_CLIENT = Client(outbound(write_count, USUAL, _holds, _NATIVE), read_count_reply, CLIENT_NAMES)
 COUNT_WATCH = Watch(_no_usage, _no_usage, None, reported)
 
 ERRORS = ErrorForm(write_error)

@@ -35,5 +35,7 @@ def _writer(chat: Chat, request_id: str) -> Writer:
 
 
 SERVER = Server(read_chat, write_reply, SERVER_NAMES, _writer)
-CLIENT = Client(outbound(write_chat, USUAL, openai_files), read_reply, CLIENT_NAMES, ResponseReader, USUAL)
+CLIENT = Client(
+    outbound(write_chat, USUAL, openai_files, "openai"), read_reply, CLIENT_NAMES, ResponseReader, USUAL, "openai"
+)
 WATCH = Watch(usage_of_reply, usage_in_tail, _codec, _reported, marker=ResponseMarker)
