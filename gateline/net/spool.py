@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 
-SPOOLED_FROM = 8 * 1024 * 1024  # bytes; decoding more than this on the loop would hold up other requests
+SPOOLED_FROM = 2 * 1024 * 1024  # bytes; decoding more than this on the loop would hold up other requests
 _KEPT = 4  # pieces of memory a worker keeps for the next large bodies
 _KEPT_BYTES = 33_554_432  # in all, unless one alone is larger
 

@@ -213,7 +213,7 @@ async def test_bodies_over_the_limit_are_refused() -> None:
 
 @on_loop
 async def test_a_large_body_is_spooled() -> None:
-    """A body of 8 MiB is gathered outside the heap, and is the same body."""
+    """A body of 2 MiB is gathered outside the heap, and is the same body."""
     desk = Desk()
     desk.waits = True
     transport = desk.connect()

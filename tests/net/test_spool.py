@@ -119,7 +119,7 @@ def test_unused_memory_goes_back() -> None:
 
 
 def test_small_bodies_are_gathered_on_the_heap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Below 8 MiB, and where there is no descriptor left for a larger one."""
+    """Below 2 MiB, and where there is no descriptor left for a larger one."""
     spools = Spools()
     assert spools.gather(SPOOLED_FROM - 1) == bytearray()
 
