@@ -145,6 +145,7 @@ CODES = {
     "invalid_multipart": "400: the form is not sound",
     "invalid_path": "400: a passthrough path that leads upwards, or cannot be forwarded",
     "key_is_limited": "403: passthrough, and 400: a field that names other models, are for keys that may use all",
+    "upstream_key_refused": "401: the vendor has refused the key that the gateway has for it, not the caller's",
     "upstream_keys_refused": "503: the vendor has refused each of the provider's keys",
     "context_length_exceeded": "400: more tokens than a local model takes",
     "too_many_tokens": "400: more tokens in one request than a local model embeds at once",

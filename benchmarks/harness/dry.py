@@ -149,7 +149,7 @@ def _compose(loop: asyncio.AbstractEventLoop, folder: Path, stack: contextlib.Ex
         Identify(keys),
         Admit(shared, journal, cells),
         Read(peeker),
-        Attempts(in_flight, clock, peeker),
+        Attempts(in_flight, clock, peeker, _unrefused),
         Recorder(journal, in_flight, cells, tallies, clock, _unsaid),
         Responses(ResponseStore(folder / "responses"), time.time),
         _defect,
@@ -200,6 +200,10 @@ def _no_cut(key_id: str) -> None:
 
 def _unsaid(event: str, status: int, code: str, request_id: str) -> None:
     """Nothing listens to refusals here."""
+
+
+def _unrefused(provider: str, status: int) -> None:
+    """Nor to those of vendors."""
 
 
 def _crashed(error: BaseException) -> Any:

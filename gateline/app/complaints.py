@@ -52,6 +52,10 @@ class Complaints:
         """An upstream was not reached. Its callers hear the provider's name only."""
         self.say("connect_failed", level="warning", provider=provider, address=address, reason=reason)
 
+    def key_refused(self, provider: str, status: int) -> None:
+        """A vendor has refused a provider's key (401), or what its account may spend (402) or do (403)."""
+        self.say("key_refused", level="warning", provider=provider, status=status, remedy=_REMEDIES.get(status, ""))
+
     def defect(self, request_id: str, error: BaseException) -> None:
         """A defect of ours in one request: where it happened, not what was in it."""
         self.say("defect", request_id=request_id, error=type(error).__name__, at=_places(error))
@@ -59,6 +63,13 @@ class Complaints:
     def crash(self, error: BaseException) -> None:
         """A defect outside a request's own handling. Messages of errors may quote data: only their type is said."""
         self.say("crash", error=type(error).__name__, at=_places(error))
+
+
+_REMEDIES = {
+    401: "its api_key is wrong, expired or missing: correct it in the configuration and reload",
+    402: "the account behind its api_key has no credit left",
+    403: "its api_key has no right to this model, or the vendor would not have the call",
+}
 
 
 def _places(error: BaseException) -> list[str]:

@@ -96,7 +96,7 @@ class Worker:
             Identify(self._keys),
             Admit(self._limits, self._journal, cells),
             Read(self._peeker),
-            Attempts(self._in_flight, clock, self._peeker),
+            Attempts(self._in_flight, clock, self._peeker, self._complaints.key_refused),
             recorder,
             Responses(ResponseStore(data_dir.responses), time.time),
             self._complaints.defect,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from time import monotonic_ns
 
@@ -22,6 +23,7 @@ from gateline.gateway.router import TargetRoute
 from gateline.gateway.thread import in_thread
 from gateline.gateway.translate import APART_FROM, write_call_apart
 from gateline.model.errors import (
+    ACCOUNT_STATUSES,
     GatewayError,
     Unavailable,
     UpstreamBroken,
@@ -42,10 +44,14 @@ _ACCOUNT_SECONDS = 1.0
 
 
 class Attempts:
-    """The stage. One a worker."""
+    """The stage. One a worker. `notice_refused` hears of a provider's key or account that its vendor refused, and with
+    which status."""
 
-    def __init__(self, in_flight: InFlight, clock: Clock, peeker: PeekLink) -> None:
+    def __init__(
+        self, in_flight: InFlight, clock: Clock, peeker: PeekLink, notice_refused: Callable[[str, int], None]
+    ) -> None:
         self._in_flight = in_flight
+        self._notice_refused = notice_refused
         self._peeker = peeker
         self._clock = clock
         self._encode = msgspec.msgpack.Encoder().encode
@@ -207,7 +213,9 @@ class Attempts:
             return
         if lease.status >= 400:
             await self._collect(exchange, lease, target)
-            raise _refusal(exchange, lease)
+            if lease.status in ACCOUNT_STATUSES:
+                self._notice_refused(target.provider.name, lease.status)
+            raise _refusal(exchange, lease, target)
         if not 200 <= lease.status < 300:
             raise UpstreamBroken(
                 f"{target.provider.name} answered {lease.status}: redirects are not followed, correct its base_url."
@@ -288,14 +296,19 @@ async def _last_look(exchange: Exchange, lease: Lease) -> None:
         raise ClientGone
 
 
-def _refusal(exchange: Exchange, lease: Lease) -> UpstreamRefused:
+def _refusal(exchange: Exchange, lease: Lease, target: TargetRoute) -> UpstreamRefused:
+    """What the vendor said; of a 401 with whose key it means, or who called would look at the own one."""
     secret = exchange.secret
     detail = read_error(lease.status, lease.headers, lease.take(), secret=secret)
+    message, code = redact(detail.message, secret), detail.code
+    if lease.status == 401:
+        code = "upstream_key_refused"
+        message = f"The gateway's own key for the provider {target.provider.name!r} was refused: {message}"
     return UpstreamRefused(
-        redact(detail.message, secret),
+        message,
         lease.status,
         type=detail.type,
         param=detail.param,
-        code=detail.code,
+        code=code,
         retry_after=detail.retry_after or retry_after(lease.headers),
     )

@@ -67,3 +67,13 @@ def test_what_callers_are_not_told_is_in_the_log(capsys: pytest.CaptureFixture[s
     (line,) = lines(capsys)
     assert (line["event"], line["level"]) == ("connect_failed", "warning")
     assert (line["provider"], line["address"], line["reason"]) == ("up", "10.0.0.7:8000", "Connection refused")
+
+
+def test_a_refused_key_says_whose_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    for status, word in ((401, "correct"), (402, "credit"), (403, "right")):
+        Complaints("worker", 0).key_refused("openai", status)
+        (line,) = lines(capsys)
+        assert (line["event"], line["level"], line["provider"], line["status"]) == (
+            "key_refused", "warning", "openai", status,
+        )  # fmt: skip
+        assert word in line["remedy"]

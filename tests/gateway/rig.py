@@ -156,6 +156,7 @@ class Gate:
         self.upstreams = Upstreams(self.connector, clock, self.tallies, data_dir.engine_socket, self.tokens)  # type: ignore[arg-type]
         self.defects: list[BaseException] = []
         self.notices: list[tuple[str, int, str]] = []
+        self.refused: list[tuple[str, int]] = []  # keys of providers
         self.keys = KeyTable(
             data_dir.feed_socket, 0, clock, lambda _version, _raw: None, lambda _key: None, lambda _: None
         )
@@ -166,7 +167,7 @@ class Gate:
             Identify(self.keys),
             Admit(self.limits, self.journal, cells),  # type: ignore[arg-type]
             Read(NoPeeker()),  # type: ignore[arg-type]
-            Attempts(self.slots, clock, NoPeeker()),  # type: ignore[arg-type]
+            Attempts(self.slots, clock, NoPeeker(), lambda *refused: self.refused.append(refused)),  # type: ignore[arg-type]
             Recorder(self.journal, self.slots, cells, self.tallies, clock, self._notice),  # type: ignore[arg-type]
             Responses(ResponseStore(data_dir.responses), lambda: 1_000.0),
             lambda _, error: self.defects.append(error),

@@ -372,3 +372,21 @@ async def test_an_error_in_a_200_is_told_where_a_stream_was_asked_for(tmp_path: 
     assert (status(client), error(client)["code"]) == (502, "1113")
     assert "Insufficient balance" in error(client)["message"]
     assert gate.record.attempts[0].error == "1113"
+
+
+@on_loop
+@pytest.mark.parametrize("answer", ["401 No", "402 Pay", "403 No"])
+async def test_whose_key_was_refused_is_said(tmp_path: Path, answer: str) -> None:
+    """By a 401 the caller would look for the fault at its own key; who operates the gateway learns of it too."""
+    gate = Gate(tmp_path)
+    client, upstream = await gate.asked(chat())
+    failed = {"message": "Incorrect API key provided.", "type": "invalid_request_error", "code": "invalid_api_key"}
+    upstream.reply(reply(json.dumps({"error": failed}).encode(), status=answer))
+    await gate.settle()
+    told = error(client)
+    assert status(client) == int(answer[:3])
+    assert "Incorrect API key provided." in told["message"]
+    assert gate.refused == [("up", int(answer[:3]))]
+    is_key = answer.startswith("401")
+    assert (told["code"] == "upstream_key_refused") == is_key
+    assert ("The gateway's own key for the provider 'up'" in told["message"]) == is_key
