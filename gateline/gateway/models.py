@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gateline.formats.anthropic import listing as anthropic
+from gateline.formats.cohere import listing as cohere
 from gateline.formats.gemini import listing as gemini
 from gateline.formats.ollama import listing as ollama
 from gateline.formats.ollama import show
@@ -32,6 +33,10 @@ _SHAPES: dict[Family, _Shape] = {
     "anthropic": _Shape(
         lambda routes: anthropic.models_page(route.model for route in routes),
         lambda route: anthropic.model_object(route.model),
+    ),
+    "cohere": _Shape(
+        lambda routes: cohere.models_page(route.model for route in routes),
+        lambda route: cohere.model_object(route.model),
     ),
     "gemini": _Shape(
         lambda routes: gemini.models_page(route.model for route in routes),

@@ -17,6 +17,7 @@ from gateline.model.errors import BadRequest, Forbidden, NotFound
 
 _UP = re.compile(r"^[/\\]|(?:^|[/\\])\s*\.{1,2}\s*(?=[/\\?#;]|$)|[\x00-\x1f\x7f]")
 _DECODED = 3  # how often a path is decoded in search of one that leads up: some servers do it more than once
+_VERSION = re.compile(r"v[0-9]{1,2}[a-z0-9]{0,8}")  # a segment of a path
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
@@ -33,7 +34,7 @@ def passage(exchange: Exchange) -> Ways:
         raise Forbidden("This key may use some models only, and passthrough knows no models.", code="key_is_limited")
     if leads_up(rest):
         raise BadRequest("the path must not lead upwards", code="invalid_path")
-    path = f"{target.provider.path}/{rest}"
+    path = joined(target.provider.path, rest)
     query = request.query.decode("ascii")  # a key in it was the caller's, and is gone
     try:
         hop = raw_hop(target.provider, target.row, request.method, f"{path}?{query}" if query else path)
@@ -41,6 +42,19 @@ def passage(exchange: Exchange) -> Ways:
         raise BadRequest("the path has bytes that cannot be forwarded", code="invalid_path") from None
     exchange.model = ""
     return ((target, hop),)
+
+
+def joined(base: str, rest: str) -> str:
+    """What follows the provider's name, behind the path of its base URL. That may end in a version (`/v1`, `/v1beta`,
+    `/openai/v1`), and vendors' libraries bring one along: the library's holds."""
+    own, asked = base.split("/"), rest.split("/")
+    if _VERSION.fullmatch(own[-1]):
+        if _VERSION.fullmatch(asked[0]):
+            return "/".join([*own[:-1], *asked])
+        for count in range(len(own) - 1, 1, -1):
+            if own[-count:] == asked[:count]:
+                return "/".join([*own, *asked[count:]])
+    return f"{base}/{rest}"
 
 
 def leads_up(path: str) -> bool:

@@ -127,8 +127,10 @@ def _models(rest: str, request: RequestHead, family: Family | None) -> Asked | N
 
 
 def _family(request: RequestHead) -> Family:
-    """Whose list of models is meant where three vendors have theirs on one path: told by their SDKs' headers."""
+    """Whose list of models is meant where four vendors have theirs on one path: told by their SDKs' headers."""
     headers = request.headers
     if b"x-goog-api-key" in headers or b"x-goog-api-client" in headers:
         return "gemini"
+    if headers.get(b"x-fern-sdk-name", b"").startswith(b"cohere"):
+        return "cohere"
     return "anthropic" if b"anthropic-version" in headers else "openai"

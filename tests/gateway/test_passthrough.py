@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateline.gateway.passthrough import leads_up
+from gateline.gateway.passthrough import joined, leads_up
 from gateline.model.errors import UpstreamUnreachable
 from gateline.model.snapshot import Snapshot
 from tests.gateway.rig import LAST, TOKEN, Gate, chunk, error, get, provider, reply, snapshot, status
@@ -231,3 +231,23 @@ async def test_a_deed_that_was_never_sent_is_tried_again(tmp_path: Path) -> None
     gate.connector.opened[-1].reply(reply(b"{}"))
     await gate.settle()
     assert (status(client), len(gate.record.attempts)) == (200, 2)
+
+
+@pytest.mark.parametrize(
+    ("base", "rest", "path"),
+    [
+        ("/v1", "files/v1", "/v1/files/v1"),
+        ("/v1", "v1/messages", "/v1/messages"),
+        ("/v1", "v1", "/v1"),
+        ("/v1beta", "v1/models/m:generateContent", "/v1/models/m:generateContent"),
+        ("/v1beta", "v1beta/models/m:generateContent", "/v1beta/models/m:generateContent"),
+        ("/openai/v1", "openai/v1/files", "/openai/v1/files"),
+        ("/openai/v1", "v1/files", "/openai/v1/files"),
+        ("/openai/v1", "openai/files", "/openai/v1/openai/files"),
+        ("/api", "api/tags", "/api/api/tags"),
+        ("", "v1/chat", "/v1/chat"),
+    ],
+)
+def test_a_version_stands_once(base: str, rest: str, path: str) -> None:
+    """Where both the base URL and a library bring one, the library's; anything else is appended as it came."""
+    assert joined(base, rest) == path

@@ -53,13 +53,15 @@ def test_gemini_has_model_and_stream_in_its_path(root: bytes) -> None:
     assert (found.operation, found.stream) == ("embed_content", None)
 
 
-def test_three_vendors_lists_of_models_share_a_path() -> None:
+def test_four_vendors_lists_of_models_share_a_path() -> None:
     """The SDK that asks is known by its headers; a prefix says it outright."""
     get = {"method": b"GET"}
     for target, headers, family in (
         (b"/v1/models", (), "openai"),
         (b"/v1/models", ((b"x-goog-api-key", b"k"),), "gemini"),
         (b"/v1/models/m", ((b"anthropic-version", b"2023-06-01"),), "anthropic"),
+        (b"/v1/models", ((b"x-fern-sdk-name", b"cohere"),), "cohere"),
+        (b"/cohere/v1/models/m", (), "cohere"),
         (b"/v1beta/models", (), "gemini"),
         (b"/anthropic/v1/models", (), "anthropic"),
         (b"/gemini/v1beta/models/m", (), "gemini"),

@@ -7,8 +7,11 @@ from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
 
+import anthropic
 import openai
 import pytest
+from google import genai
+from google.genai.types import HttpOptions
 
 from tests.journey.gate import Gate, Row, settings
 from tests.journey.memory import MIB, Bounded, linux_only, resident
@@ -39,7 +42,10 @@ def gate(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         name: {"targets": [{"provider": "media", "model": model}]} for name, model in MODELS.items()
     }
     models["hear-anyway"] = {**models["hear-busy"], "fallbacks": ["hear"]}
-    configured = settings(upstream.url, providers={"media": provider}, models=models, retry={"attempts": 1})
+    claude = {**provider, "kind": "anthropic"}
+    gemini = {**provider, "kind": "gemini", "base_url": upstream.url.replace("/v1", "/v1beta")}
+    providers = {"media": provider, "claude": claude, "gemini": gemini}
+    configured = settings(upstream.url, providers=providers, models=models, retry={"attempts": 1})
     with Gate(tmp_path_factory.mktemp("gate"), configured) as running:
         yield running
 
@@ -232,3 +238,18 @@ def test_a_providers_own_api_is_open(client: openai.OpenAI, gate: Gate) -> None:
     with Wire(gate.port) as wire:
         answer = wire.send(request("GET", "/passthrough/up/models", gate.token)).answer()
     assert answer.status == 404
+
+
+def test_libraries_that_bring_a_version_along(gate: Gate) -> None:
+    """Base URLs end in it too: it is sent once."""
+    root = gate.url.replace("/v1", "/passthrough")
+    with anthropic.Anthropic(api_key=gate.token, base_url=f"{root}/claude", max_retries=0) as claude:
+        said = claude.messages.create(
+            model="claude-sonnet-5-5", max_tokens=64, messages=[{"role": "user", "content": "Hi"}]
+        )
+    assert said.content[0].type == "text"
+    assert (last(gate)["target"], last(gate)["status"]) == ("claude/*", 200)
+    with genai.Client(api_key=gate.token, http_options=HttpOptions(base_url=f"{root}/gemini")) as google:
+        answer = google.models.generate_content(model="gemini-2.5-flash", contents="Hi")
+    assert answer.text
+    assert (last(gate)["target"], last(gate)["status"]) == ("gemini/*", 200)
