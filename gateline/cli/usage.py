@@ -11,10 +11,16 @@ import typer
 from gateline.cli.failure import fail
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from gateline.store.datadir import DataDir
 
-_ID_WIDTH = 24  # of a key's id, which is of no use when it is cut
-_PARTS = (  # shown where some call had any
+# Columns of the names: a key's id is of no use when it is cut.
+_NARROWEST = {"model": 12, "key": 24, "tenant": 12}
+_GAP = 3  # between two columns
+_PARTS = (
+    "cached_tokens",
+    "reasoning_tokens",
     "cache_write_tokens",
     "cache_write_1h_tokens",
     "input_audio_tokens",
@@ -23,6 +29,7 @@ _PARTS = (  # shown where some call had any
     "output_image_tokens",
     "cached_audio_tokens",
 )
+_WHERE_ANY = frozenset({"unpriced", *_PARTS})  # shown where some call had any
 _ASK_SECONDS = 30.0  # the server imports the journals first: after a burst that takes its time
 
 
@@ -64,13 +71,8 @@ def dollars(nano: int) -> str:
 
 
 def cost_of(row: dict[str, Any]) -> str:
-    """Unknown is said to be unknown, beside what is known."""
-    unpriced = row["unpriced"]
-    if not unpriced:
-        return dollars(row["cost"])
-    if unpriced >= row["requests"] or not row["cost"]:
-        return f"unknown ({unpriced} unpriced)"
-    return f"{dollars(row['cost'])} + {unpriced} unpriced"
+    """What is known of it; `unpriced` beside it says of how many calls nothing is."""
+    return "unknown" if row["unpriced"] and not row["cost"] else dollars(row["cost"])
 
 
 def _ask_server(place: DataDir, since: str | None, by: str) -> list[dict[str, Any]] | None:
@@ -113,23 +115,46 @@ def _read(place: DataDir, since: str | None, by: Literal["model", "key", "tenant
 
 
 def _print_table(rows: list[dict[str, Any]], by: str) -> None:
-    from rich.table import Column, Table
-    from rich.text import Text
-
     from gateline.cli.screen import screen
 
     if not rows:
         print("no calls in that time")
         return
-    counts = ["requests", "errors", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"]
-    counts += [part for part in _PARTS if any(row[part] for row in rows)]
-    heads = (count.removesuffix("_tokens").replace("_", " ") for count in counts)
-    table = Table(Column(by, no_wrap=True, min_width=_ID_WIDTH if by == "key" else None), *heads, "cost")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    console = screen()
+    counts = ["requests", "errors", "input_tokens", "output_tokens", "unpriced", *_PARTS]
+    shown = [count for count in counts if count not in _WHERE_ANY or any(row[count] for row in rows)]
+    unshown: list[str] = []
+    while len(shown) > 1 and _width(rows, by, shown) > console.width:
+        unshown.insert(0, _head(shown.pop()))
+    table = _table(rows, by, shown)
+    console.print(table)
+    if unshown:
+        console.print(f"for want of room without {', '.join(unshown)}: see them with --json")
+
+
+def _width(rows: list[dict[str, Any]], by: str, counts: list[str]) -> int:
+    """Columns of a screen that the figures take beside the narrowest names."""
+    figures = [["cost", *map(cost_of, rows)]]
+    figures += [[_head(count), *(f"{row[count]:,}" for row in rows)] for count in counts]
+    return _NARROWEST[by] + sum(_GAP + max(map(len, cells)) for cells in figures)
+
+
+def _table(rows: list[dict[str, Any]], by: str, counts: list[str]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    # Where a screen is narrow, names are folded: a figure that is cut is another figure.
+    name_column = Column(by, overflow="fold", min_width=_NARROWEST[by])
+    figures = (Column(head, justify="right", no_wrap=True) for head in ("cost", *map(_head, counts)))
+    table = Table(name_column, *figures, box=SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         name = row["name"]  # came in over the network: no markup, no control characters
         # No name: refused before anybody read which model was meant.
         shown = Text((name or "–") if name.isprintable() else repr(name))
-        table.add_row(shown, *(f"{row[count]:,}" for count in counts), cost_of(row))
-    screen().print(table)
+        table.add_row(shown, cost_of(row), *(f"{row[count]:,}" for count in counts))
+    return table
+
+
+def _head(count: str) -> str:
+    return count.removesuffix("_tokens").replace("_", " ")

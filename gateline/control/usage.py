@@ -39,7 +39,8 @@ class Total(msgspec.Struct, frozen=True):
     """One group. `errors` of its requests ended in an error; `cost` is the known part, in nano-dollars.
 
     `unpriced` requests reached a target and nobody knows what they cost; of `unmetered` ones nobody knows what they
-    consumed. Where either is above zero the sums are lower bounds.
+    consumed. Where either is above zero the sums are lower bounds. What cost nothing, since a target could not be
+    reached or refused the call, is neither.
     """
 
     name: str
@@ -78,7 +79,7 @@ def totals(engine: Engine, since: int | None, by: By) -> list[Total]:
     added = {column.name: func.sum(column) for column in sums.c if column.name not in {"kind", "caller"}}
     requests = added["requests"]
     added["errors"] = func.sum(case((KindRow.error != "", sums.c.requests), else_=0))
-    added["unmetered"] = func.sum(case((KindRow.usage_source == "none", sums.c.tried), else_=0))
+    added["unmetered"] = func.sum(case((KindRow.usage_source == "none", sums.c.billed), else_=0))
     query = (
         select(name, *(added[field] for field in Total.__struct_fields__[1:]))
         .join_from(sums, KindRow, KindRow.id == sums.c.kind)
@@ -92,7 +93,7 @@ def totals(engine: Engine, since: int | None, by: By) -> list[Total]:
 
 def _sums(since: int | None) -> Select[Any]:
     """Sums of the calls by the numbers of their kind and caller, which costs less than by their names: those are then
-    looked at once a group. `tried` counts the calls of which a target was asked."""
+    looked at once a group. `billed` counts the calls that are not known to have cost nothing."""
     # A call that was refused before any target was asked consumed nothing and cost nothing: that is known.
     tried = or_(CallRow.attempts.is_(None), CallRow.attempts != "[]")
     query = select(
@@ -101,7 +102,7 @@ def _sums(since: int | None) -> Select[Any]:
         func.count().label("requests"),
         *(_sum(column) for column in _SUMMED),
         _count(and_(CallRow.cost.is_(None), tried)).label("unpriced"),
-        _count(tried).label("tried"),
+        _count(and_(tried, or_(CallRow.cost.is_(None), CallRow.cost != 0))).label("billed"),
     )
     if since is not None:
         first = select(func.min(BlockRow.block)).where(BlockRow.latest >= since).scalar_subquery()

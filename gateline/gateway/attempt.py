@@ -126,6 +126,7 @@ class Attempts:
         attempts = exchange.attempts
         if attempts:  # what is known of one that failed stays there
             exchange.seat = exchange.usage = None
+            exchange.cost = exchange.cost or None
             exchange.usage_source = "none"
             exchange.dropped = ()
         attempts.append(Attempt(target.label, 0, "", began + clock.epoch))
@@ -303,7 +304,7 @@ def _refusal(exchange: Exchange, lease: Lease, target: TargetRoute) -> UpstreamR
     message, code = redact(detail.message, secret), detail.code
     if lease.status == 401:
         code = "upstream_key_refused"
-        message = f"The gateway's own key for the provider {target.provider.name!r} was refused: {message}"
+        message = f"The gateway's own credential for the provider {target.provider.name!r} was refused: {message}"
     return UpstreamRefused(
         message,
         lease.status,

@@ -9,6 +9,7 @@ from gateline.gateway.rerouted import is_rerouted
 from gateline.gateway.router import TargetRoute
 from gateline.model.usage import Usage, cost
 
+_FREE = frozenset({"messages.count_tokens", "gemini.count_tokens"})  # no model runs for these
 _TAIL = 65_536  # bytes at either end of a large reply that its usage is looked for in
 
 
@@ -24,6 +25,16 @@ def note_usage(exchange: Exchange, target: TargetRoute, usage: Usage | None) -> 
             attempt.cost = exchange.cost = cost(usage, price)
             if len(exchange.attempts) > 1:  # attempts that failed are billed as well
                 exchange.cost = sum(each.cost for each in exchange.attempts if each.cost is not None)
+    elif exchange.operation in _FREE:
+        note_free(exchange)
+
+
+def note_free(exchange: Exchange) -> None:
+    """The last attempt cost nothing. What the call cost is then known if it is of each other one."""
+    exchange.attempts[-1].cost = 0
+    costs = [each.cost for each in exchange.attempts]
+    if None not in costs:
+        exchange.cost = sum(cost for cost in costs if cost)
 
 
 class Ends:

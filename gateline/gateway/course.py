@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
+from gateline.gateway.billed import note_free
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.keyring import Seat
 from gateline.gateway.retry import Step, back_off, forbidden, has_other_key, next_step
@@ -34,6 +35,9 @@ class Course:
         """A client's mistake says nothing about a target; a refused credential or a wish to wait does."""
         exchange, target, now = self._exchange, self._target, self._clock.now
         self.refused += forbidden(exchange, error)
+        lease = exchange.lease
+        if lease is None or lease.status >= 400:  # nothing was sent, or nothing was granted
+            note_free(exchange)
         if isinstance(error, UpstreamRefused):
             if exchange.seat is not None:
                 target.authority.learn(exchange.seat, error.status, error.retry_after, now, error.reason)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from gateline.cli.usage import cost_of, dollars, usage
+from gateline.cli.usage import _print_table, cost_of, dollars, usage
 from gateline.model.record import Attempt, Opened, record_of_lost
 from gateline.model.usage import Usage
 from gateline.store.datadir import DataDir
@@ -85,7 +85,8 @@ def test_without_a_server_it_imports_and_reads_by_itself(place: DataDir) -> None
     code, output = run("--data-dir", str(place.root), "--by", "key")
     assert code == 0
     assert "key_1" in output
-    assert "$1.000000001 + 1 unpriced" in output
+    assert "$1.000000001" in output
+    assert "unpriced" in output
 
 
 def test_an_empty_time_says_so(place: DataDir) -> None:
@@ -177,6 +178,23 @@ def test_dollars_are_exact(nano: int) -> None:
 def test_unknown_cost_is_never_shown_as_nothing() -> None:
     """Only a group whose every cost is known may read $0.00."""
     assert cost_of(ROW | {"cost": 0}) == "$0.00"
-    assert cost_of(ROW | {"cost": 0, "unpriced": 3}) == "unknown (3 unpriced)"
-    assert cost_of(ROW | {"cost": 0, "unpriced": 1}) == "unknown (1 unpriced)"
-    assert cost_of(ROW | {"unpriced": 1}) == "$0.0000015 + 1 unpriced"
+    assert cost_of(ROW | {"cost": 0, "unpriced": 3}) == "unknown"
+    assert cost_of(ROW | {"unpriced": 1}) == "$0.0000015"
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 100, 140])
+@pytest.mark.parametrize("by", ["model", "key", "tenant"])
+def test_no_figure_is_cut(
+    width: int, by: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the screen has no room for is named, and cost is the last to go."""
+    large = {name: 123_456_789 for name, value in ROW.items() if isinstance(value, int)}
+    name = "key_1d7e0aab59f7d2b0d748" if by == "key" else "openrouter/meta-llama/llama-3.1-405b-instruct"
+    monkeypatch.setenv("COLUMNS", str(width))
+    _print_table([{**large, "name": name}, {**ROW, "name": "b"}], by)
+    output = capsys.readouterr().out
+    assert "…" not in output
+    assert max(map(len, output.splitlines())) <= width
+    assert "$0.123456789" in output
+    assert ("123,456,789" in output) == (width > 50 or by != "key")
+    assert ("--json" in output) == ("cached audio" not in output.partition("want of")[0])

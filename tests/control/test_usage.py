@@ -37,9 +37,10 @@ def test_groups_add_up(engine: Engine) -> None:
     add(engine, "b", usage=Usage(1, 2, 0, 0), usage_source="estimated", cost=None, attempts=tried)
     add(engine, "c", error="worker_died", attempts=tried)
     add(engine, "d", error="rate_limit_exceeded", status=429, attempts=[])
+    add(engine, "f", error="invalid_value", status=400, cost=0, attempts=[Attempt("up/gpt", 400, cost=0)])
     add(engine, "e", model="other", usage=Usage(5, 5), usage_source="provider", cost=9_000_000_000_000)
     assert totals(engine, None, "model") == [
-        Total("gpt", 4, 2, 11, 22, 3, 4, 100, unpriced=2, unmetered=1),
+        Total("gpt", 5, 3, 11, 22, 3, 4, 100, unpriced=2, unmetered=1),
         Total("other", 1, 0, 5, 5, 0, 0, 9_000_000_000_000, unpriced=0, unmetered=0),
     ]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateline.model.errors import UpstreamUnreachable
 from gateline.model.snapshot import Provider, Retry
 from gateline.model.usage import Usage
 from tests.gateway.rig import (
@@ -152,3 +153,48 @@ async def test_a_call_at_another_tier_has_no_cost_by_the_list(tmp_path: Path, ti
     await gate.settle()
     assert status(client) == 200
     assert (gate.record.usage_source, gate.record.cost) == ("provider", cost)
+
+
+@pytest.mark.parametrize("refused", ["400 Bad Request", "503 Unavailable"])
+@on_loop
+async def test_what_was_refused_cost_nothing(tmp_path: Path, refused: str) -> None:
+    """That is known, and is no reason to call the whole call's cost unknown."""
+    gate = Gate(tmp_path, snapshot(model("m", provider("up")), retry=Retry(attempts=1)))
+    _, upstream = await gate.asked(chat())
+    upstream.reply(reply(b'{"error":{"message":"no"}}', status=refused))
+    await gate.settle()
+    assert (gate.record.cost, gate.record.usage, gate.record.attempts[0].cost) == (0, None, 0)
+
+
+@on_loop
+async def test_what_nobody_reached_cost_nothing(tmp_path: Path) -> None:
+    gate = Gate(tmp_path, snapshot(model("m", provider("up")), retry=Retry(attempts=1)))
+    gate.connector.failures["up"] = UpstreamUnreachable("no route")
+    await gate.ask(chat())
+    await gate.settle()
+    assert (gate.record.status, gate.record.cost) == (502, 0)
+
+
+@on_loop
+async def test_a_refusal_makes_no_answer_free(tmp_path: Path) -> None:
+    """An attempt that was refused cost nothing, the one that answered without a usage nobody knows what."""
+    gate = Gate(tmp_path, snapshot(model("m", provider("up")), retry=Retry(attempts=2, base=0.0, cap=0.0)))
+    _, upstream = await gate.asked(chat())
+    upstream.reply(reply(b'{"error":{"message":"no"}}', status="503 Unavailable"))
+    await gate.settle()
+    await gate.tick(1)
+    upstream.reply(
+        reply(b'{"choices":[{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"stop"}]}')
+    )
+    await gate.settle()
+    assert (gate.record.status, gate.record.cost) == (200, None)
+    assert [attempt.cost for attempt in gate.record.attempts] == [0, None]
+
+
+@on_loop
+async def test_counting_tokens_costs_nothing(tmp_path: Path) -> None:
+    gate = Gate(tmp_path, snapshot(model("m", CLAUDE)))
+    _, upstream = await gate.asked(asked("/v1/messages/count_tokens").replace(b'"stream": true, ', b" " * 16))
+    upstream.reply(reply(b'{"input_tokens": 12}'))
+    await gate.settle()
+    assert (gate.record.status, gate.record.cost) == (200, 0)

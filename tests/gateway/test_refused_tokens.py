@@ -83,7 +83,7 @@ async def test_a_new_token_that_is_refused_too_is_the_vendors_word(tmp_path: Pat
     upstream.reply(REFUSED)
     await gate.settle()
     assert status(client) == 401
-    assert error(client)["message"].startswith("token revoked")
+    assert "token revoked" in error(client)["message"]
     again = await gate.ask(chat())
     upstream.reply(REFUSED)
     await gate.settle()

@@ -389,4 +389,4 @@ async def test_whose_key_was_refused_is_said(tmp_path: Path, answer: str) -> Non
     assert gate.refused == [("up", int(answer[:3]))]
     is_key = answer.startswith("401")
     assert (told["code"] == "upstream_key_refused") == is_key
-    assert ("The gateway's own key for the provider 'up'" in told["message"]) == is_key
+    assert ("The gateway's own credential for the provider 'up'" in told["message"]) == is_key
