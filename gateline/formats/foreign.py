@@ -43,14 +43,12 @@ _NAMED = b'"rs_'
 _NAMED_HERE = re.compile(rb'"rs_[^"]{1,300}_[0-9]{1,5}"')
 
 
-def foreign_hint(operation: Operation, dialect: Dialect) -> bytes:
+def foreign_hint(operation: Operation) -> bytes:
     """What stands in every body of which `holds_foreign` is true, to be searched for first; empty where none is, and
     for Responses, of which each is asked."""
     if operation in _SIGNED:
         return _THOUGHT
-    if operation == "converse":
-        return _REASONED
-    return _mark_of(operation, dialect)
+    return _REASONED if operation == "converse" else _MARKS_OF.get(operation, b"")
 
 
 def holds_foreign(operation: Operation, body: Body, dialect: Dialect) -> bool:

@@ -51,7 +51,7 @@ class Hop:
         self.asks_usage = row.dialect.stream_options if operation in _ASKS_USAGE else None
         self.watch = WATCHES.get(operation)
         self.glance = self.watch.glance if self.watch is not None else None
-        self.foreign_hint = foreign_hint(operation, row.dialect)
+        self.foreign_hint = foreign_hint(operation)
         self.is_raw = False
         self.is_plain = operation not in _CHANGED
         self.client: Client | None = None

@@ -22,7 +22,7 @@ def is_copied(exchange: Exchange, hop: Hop) -> bool:
     """Whether the body is sent as it came, or nearly so: then writing it takes no time to speak of, however long it
     is."""
     if hop.is_plain:
-        return not hop.foreign_hint or not stands_in(exchange.body, hop.foreign_hint)
+        return not _is_hinted(exchange, hop)
     return hop.is_raw or (hop.client is None and hop.operation in WITH_FILES)
 
 
@@ -63,13 +63,22 @@ def _body(exchange: Exchange, hop: Hop) -> list[bytes | memoryview]:
         return [memoryview(exchange.body)]
     call = exchange.call if hop.operation not in _CHANGED_INSIDE else _changed_inside(exchange, hop)
     assert call is not None
-    if holds_foreign(hop.operation, exchange.body, hop.dialect):
+    if (not hop.foreign_hint or _is_hinted(exchange, hop)) and holds_foreign(hop.operation, exchange.body, hop.dialect):
         call = without_foreign(exchange, hop, call)
     if call.form:
         return write_form(call, exchange.body, hop.model)
     if len(exchange.body) >= LARGE:
         return write_body_parts(call, hop.body_model, hop.asks_usage, hop.added)
     return [write_body(call, hop.body_model, hop.asks_usage, hop.added)]
+
+
+def _is_hinted(exchange: Exchange, hop: Hop) -> bool:
+    """Of a large body the process that has read it has said so."""
+    call = exchange.call
+    assert call is not None
+    if call.is_hinted is None:
+        call.is_hinted = hop.foreign_hint != b"" and stands_in(exchange.body, hop.foreign_hint)
+    return call.is_hinted
 
 
 _CHANGED_INSIDE = NAMED_INSIDE | {"responses"}

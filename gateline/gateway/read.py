@@ -108,6 +108,7 @@ class Read:
             answer.user,
             answer.max_tokens,
             answer.form,
+            answer.is_hinted,
         )
 
 

@@ -93,6 +93,8 @@ class Call(msgspec.Struct):
     (they keep it alive and forbid resizing it), byte for byte as they came; of a repeated key the last value counts.
 
     `include_usage`: the client asked for usage in its stream. `max_tokens` is the client's bound on output tokens.
+    `is_hinted`: whether what others' seals stand beside is in the body (`formats.foreign.foreign_hint`); None: not
+    looked for.
     `form` is set when the body is a form: the places of its first part and of its model, in that order, which may be
     one. `fields` are then the text fields that are decided on, as they stand there.
     """
@@ -105,3 +107,4 @@ class Call(msgspec.Struct):
     user: str | None = None
     max_tokens: int | None = None
     form: tuple[Span, ...] = ()
+    is_hinted: bool | None = None

@@ -29,7 +29,7 @@ class Peek(msgspec.Struct, array_like=True, tag=1):
 
 class Peeked(msgspec.Struct, array_like=True, tag=2):
     """The decided fields, and where each field's value lies: `spans` is (name, start, end) in the client's order.
-    `form` as in `Call`."""
+    `form` and `is_hinted` as in `Call`."""
 
     id: int
     model: str
@@ -39,6 +39,7 @@ class Peeked(msgspec.Struct, array_like=True, tag=2):
     max_tokens: int | None
     spans: list[Span]
     form: tuple[Span, ...] = ()
+    is_hinted: bool = False
 
 
 class Unreadable(msgspec.Struct, array_like=True, tag=3):

@@ -23,6 +23,7 @@ from gateline.formats.call import read_call
 from gateline.formats.dialect import PLAIN
 from gateline.formats.form import read_form
 from gateline.formats.packed import pack
+from gateline.model.call import Operation
 from gateline.model.chat import Chat
 from gateline.model.errors import BadRequest
 from gateline.model.peek import (
@@ -75,6 +76,22 @@ def test_the_places_of_the_values_are_those_that_the_loop_would_have_found(extra
     assert [(name, body[start:end]) for name, start, end in answer.spans] == [
         (name, bytes(value)) for name, value in call.fields.items()
     ]
+
+
+@pytest.mark.parametrize(
+    ("operation", "hint"),
+    [("chat.completions", "reasoning_details"), ("messages", "thinking"), ("responses", ""), ("embeddings", "")],
+)
+def test_what_seals_of_others_stand_beside_is_looked_for(operation: Operation, hint: str) -> None:
+    """In the body alone, not in what the memory held before; where the format has none, nothing is."""
+    for held in (False, True):
+        inner = {"type": hint, hint: []} if held else {"type": "text"}
+        body = json.dumps({"model": "m", "messages": [inner]}).encode()
+        spool = Spool(4_096)
+        spool.extend(body + b'"reasoning_details" "thinking"')
+        answer = look(Peek(7, operation, len(body)), spool.pages)
+        assert isinstance(answer, Peeked)
+        assert answer.is_hinted == (held and hint != "")
 
 
 def test_a_form_is_looked_at_as_one() -> None:

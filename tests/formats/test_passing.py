@@ -52,7 +52,7 @@ def _passed(
     call = read_call(body, operation, "m", stream=False)
     lost: list[str] = []
     if holds_foreign(operation, body, dialect):
-        assert foreign_hint(operation, dialect) in body, "what is searched for first stands in every such body"
+        assert foreign_hint(operation) in body, "what is searched for first stands in every such body"
         call, lost = FOR_VENDOR[operation](call, model or _MODELS[operation], dialect)
     return json.loads(write_body(call, None, ask_usage=None)), lost
 

@@ -79,7 +79,7 @@ def _sent(client: Operation, spoken: Operation, call: dict[str, Any], dialect: D
     body = json.dumps(call).encode()
     passed = read_call(body, client)
     if holds_foreign(client, body, dialect):
-        assert foreign_hint(client, dialect) in body
+        assert foreign_hint(client) in body
         passed, _ = FOR_VENDOR[client](passed, "claude-sonnet-4-5", dialect)
     return write_body(passed, None, ask_usage=None).decode()
 
