@@ -11,9 +11,11 @@ _SHOWN = 10  # names of models without a price
 
 
 def check(file: Annotated[Path, typer.Argument(help="The configuration, usually gateline.yaml.")]) -> None:
-    """Check a configuration file: each mistake with its line and field; exit 1 if there is any."""
+    """Check a configuration file: each mistake with its line and field; exit 1 if there is any. What
+    is no mistake and hardly meant is said as well."""
     from gateline.control.compile import RowRegistry, TooManyRows, compile_snapshot, engines_of
     from gateline.control.config import load
+    from gateline.control.doubts import doubts
     from gateline.control.mistakes import ConfigMistakes
 
     try:
@@ -21,11 +23,13 @@ def check(file: Annotated[Path, typer.Argument(help="The configuration, usually 
         snapshot = compile_snapshot(config, RowRegistry(), 1)
     except ConfigMistakes as error:
         for mistake in error.mistakes:
-            print(f"{file}:{mistake}")
+            print(mistake.within(file))
         raise typer.Exit(1) from None
     except TooManyRows as error:
         print(f"{file}: models: {error}")
         raise typer.Exit(1) from None
+    for doubt in doubts(config):
+        print(f"{file}: in doubt: {doubt}")
     models = [model for tenant in snapshot.models.values() for model in tenant.values()]
     unpriced = sorted({target.label for model in models for target in model.targets if target.price is None})
     engines = engines_of(snapshot)

@@ -36,7 +36,7 @@ def litellm(
         found = import_litellm(read_document(file, AsWritten()))
     except ConfigMistakes as error:
         for mistake in error.mistakes:
-            typer.echo(f"{file}:{mistake}", err=True)
+            typer.echo(mistake.within(file), err=True)
         raise typer.Exit(1) from None
     for left in found.left:
         typer.echo(f"{file}:{left}", err=True)

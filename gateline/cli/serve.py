@@ -25,6 +25,7 @@ def serve(
     from gateline.app.launch import Launch
     from gateline.control.compile import TooManyRows, engines_of, snapshot_for_start
     from gateline.control.config import load
+    from gateline.control.doubts import doubts
     from gateline.control.mistakes import ConfigMistakes
     from gateline.store.datadir import DataDir, default_data_dir
 
@@ -39,11 +40,13 @@ def serve(
         snapshot = snapshot_for_start(path, folder)
     except ConfigMistakes as error:
         for mistake in error.mistakes:
-            typer.echo(f"{config}:{mistake}", err=True)
+            typer.echo(mistake.within(config), err=True)
         raise typer.Exit(1) from None
     except (OSError, TooManyRows) as error:
         typer.echo(f"gateline: {error}", err=True)
         raise typer.Exit(1) from None
+    for doubt in doubts(loaded):
+        typer.echo(f"gateline: in doubt: {doubt}", err=True)
     server = loaded.server
     launch = Launch(
         data_dir=str(folder.root),

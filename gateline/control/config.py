@@ -5,6 +5,7 @@ Messages name the field and say what to do; they never repeat a value, since any
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -94,7 +95,9 @@ def _role_arn(value: str) -> str:
 
 def _kind(value: str) -> str:
     if value not in _KINDS:
-        raise ValueError(f"must be one of {', '.join(_KINDS)}")
+        close = difflib.get_close_matches(value.lower(), _KINDS, n=1, cutoff=0.6)
+        hint = f"did you mean {close[0]}?" if close else "a server that speaks OpenAI's API is openai-compatible;"
+        raise ValueError(f"there is no such kind of provider: {hint} `gateline providers list` shows all")
     return value
 
 

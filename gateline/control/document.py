@@ -58,7 +58,7 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ConfigMistakes([Mistake(0, "", f"cannot read {path}: {error.strerror}")]) from None
+        raise ConfigMistakes([Mistake(0, "", f"it cannot be read: {error.strerror}")]) from None
     if len(raw) > MAX_BYTES:
         raise ConfigMistakes([Mistake(0, "", f"the file is over {MAX_BYTES} bytes: split it or remove what is unused")])
     try:

@@ -40,6 +40,8 @@ def _mistake(entry: Any, document: Document, root: type[BaseModel]) -> Mistake:
         message = "is no good name: use letters, digits, dot, dash and underscore"
         if path[0] == "models":
             message = "is no good name: use printable ASCII without spaces, at most 200 characters"
+    elif kind in _MAPPINGS and path[-2:-1] == ("targets",):
+        message = "must hold fields, such as {provider: openai, model: gpt-5.5}"
     elif kind == "extra_forbidden":
         message = _unknown(path, root)
     else:

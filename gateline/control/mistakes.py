@@ -16,7 +16,11 @@ class Mistake:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.line}: {self.field}: {self.message}" if self.field else f"{self.line}: {self.message}"
+        return ": ".join(str(part) for part in (self.line, self.field, self.message) if part)
+
+    def within(self, file: object) -> str:
+        """As compilers say it."""
+        return f"{file}:{self}" if self.line else f"{file}: {self}"
 
 
 class ConfigMistakes(ValueError):
@@ -24,7 +28,7 @@ class ConfigMistakes(ValueError):
 
     def __init__(self, mistakes: list[Mistake]) -> None:
         self.mistakes = sorted(set(mistakes))
-        super().__init__("; ".join(f"line {mistake}" for mistake in self.mistakes))
+        super().__init__("; ".join(f"line {mistake}" if mistake.line else str(mistake) for mistake in self.mistakes))
 
 
 def dotted(path: FieldPath) -> str:

@@ -160,7 +160,7 @@ def test_a_configuration_that_a_worker_refuses_is_withdrawn_and_not_kept(tmp_pat
         assert decode(kept).version == 2
         (tmp_path / "gateline.yaml").write_text(CONFIG)
         refused = process.ask("POST", "/reload")
-        assert (refused.status_code, refused.json()["mistakes"]) == (422, ["0: worker 1 cannot run it: no such kind"])
+        assert (refused.status_code, refused.json()["mistakes"]) == (422, ["worker 1 cannot run it: no such kind"])
         taken = process.workers[0]
         assert [taken.hear(Publish).version for _ in range(4)] == [1, 2, 3, 2]
         assert process.ask("GET", "/status").json()["snapshot"] == 2

@@ -59,4 +59,14 @@ def test_a_whole_list_is_summed_up_as_well(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, name: str) -> None:
     result = run(tmp_path / name)
     assert result.exit_code == 1
-    assert "cannot read" in result.stdout
+    assert "cannot be read" in result.stdout
+
+
+def test_doubts_are_told_beside_what_is_good(tmp_path: Path) -> None:
+    file = tmp_path / "gateline.yaml"
+    file.write_text(GOOD.replace("/v1,", "/v1/chat/completions,"))
+    result = run(file)
+    first, last = result.stdout.splitlines()
+    assert result.exit_code == 0
+    assert first.startswith(f"{file}: in doubt: providers.up.base_url: ends in an endpoint")
+    assert ": good: " in last

@@ -56,4 +56,4 @@ def test_what_is_no_configuration_is_refused(tmp_path: Path) -> None:
         given.write_text(text)
         done = run("import", "litellm", str(given))
         assert (done.exit_code, words in done.stderr) == (1, True), done.stderr
-    assert "cannot read" in run("import", "litellm", str(tmp_path / "none.yaml")).stderr
+    assert "cannot be read" in run("import", "litellm", str(tmp_path / "none.yaml")).stderr

@@ -136,5 +136,5 @@ def test_files_that_cannot_be_text_are_refused(tmp_path: Path) -> None:
     assert "over 1048576 bytes" in said["big"][0][1]
     assert said["latin"] == [(2, "this line is not UTF-8: save the file as UTF-8")]
     assert "forbids" in said["control"][0][1]
-    with pytest.raises(ConfigMistakes, match="cannot read"):
+    with pytest.raises(ConfigMistakes, match="cannot be read"):
         read_document(tmp_path / "none", {})
