@@ -198,7 +198,7 @@ def _no_cut(key_id: str) -> None:
     """No key is revoked here."""
 
 
-def _unsaid(event: str, status: int, code: str, request_id: str) -> None:
+def _unsaid(event: str, status: int, code: str, request_id: str, about: str) -> None:
     """Nothing listens to refusals here."""
 
 

@@ -44,9 +44,9 @@ class Complaints:
         sys.stderr.write(json.dumps(line) + "\n")
         sys.stderr.flush()
 
-    def notice(self, event: str, status: int, code: str, request_id: str) -> None:
+    def notice(self, event: str, status: int, code: str, request_id: str, about: str) -> None:
         """A request that was refused or failed, by no fault of ours."""
-        self.say(event, level="warning", status=status, code=code, request_id=request_id)
+        self.say(event, level="warning", status=status, code=code, about=about, request_id=request_id)
 
     def unconnected(self, provider: str, address: str, reason: str) -> None:
         """An upstream was not reached. Its callers hear the provider's name only."""

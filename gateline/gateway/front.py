@@ -11,7 +11,7 @@ from gateline.gateway.cors import cors_lines
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.facts import Facts
 from gateline.gateway.pipeline import Pipeline
-from gateline.gateway.record import Notice
+from gateline.gateway.record import Notice, first_line
 from gateline.gateway.router import Router
 from gateline.gateway.routes import Asked, family_of, route
 from gateline.model.call import Family
@@ -142,15 +142,15 @@ class Front:
         """The refusal of a request that is one: a browser page may read it, and a HEAD gets its head only."""
         request = connection.request
         cors = cors_lines(self.router.snapshot.server.cors, request.headers.get(b"origin", b""))
-        head, body = self._refuse(error, lines + cors, close=close, family=family)
+        head, body = self._refuse(error, lines + cors, close=close, family=family, asked=first_line(request))
         return head if request.method == b"HEAD" else head + body
 
     def _refuse(
-        self, error: GatewayError, lines: bytes, *, close: bool, family: Family = "openai"
+        self, error: GatewayError, lines: bytes, *, close: bool, family: Family = "openai", asked: str = ""
     ) -> tuple[bytes, bytes]:
         self._cells[unknown_caller_field(error.status)] += 1
         request_id = self.next_id()
-        self._notice("request_refused", error.status, error.label, request_id.decode())
+        self._notice("request_refused", error.status, error.label, request_id.decode(), asked)
         body = ERRORS[family].write(error, request_id.decode())
         lines = b"%b%bx-request-id: %b\r\n" % (_JSON, lines, request_id)
         return response_head(error.status, lines=lines, content_length=len(body), close=close), body

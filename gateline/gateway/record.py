@@ -14,10 +14,13 @@ from gateline.net.clock import Clock
 from gateline.store.columns import JOURNAL_REFUSED, unknown_caller_field
 from gateline.store.inflight import InFlight
 from gateline.store.journal import Journal, JournalFull
+from gateline.wire.http1 import RequestHead
 
-# Told of each failure: event, status, code, request id. How many of them are written down is not a stage's business.
-Notice = Callable[[str, int, str, str], None]
+# Told of each failure: event, status, code, request id, and what it was about: what was asked for, or the target. How
+# many of them are written down is not a stage's business.
+Notice = Callable[[str, int, str, str, str], None]
 
+_LONGEST_PATH = 200  # bytes
 _NO_MODEL = 0  # the row of calls that named no model we have: one for all, whatever clients invent
 
 
@@ -50,7 +53,8 @@ class Recorder:
         key = exchange.key
         if key is None:
             self._cells[unknown_caller_field(exchange.status)] += 1
-            self._notice("request_refused", exchange.status, exchange.error, exchange.id.decode())
+            asked = first_line(exchange.connection.request)
+            self._notice("request_refused", exchange.status, exchange.error, exchange.id.decode(), asked)
             return
         now = monotonic_ns()
         started = exchange.started
@@ -108,6 +112,11 @@ class Recorder:
             self._in_flight.close(exchange.slot)
             exchange.slot = -1
         if exchange.status >= 500 or (exchange.has_started and exchange.error and not gone):
-            self._notice("call_failed", exchange.status, exchange.error, fields[1])
+            self._notice("call_failed", exchange.status, exchange.error, fields[1], fields[6])
         row = target or exchange.model_route
         (row.tally if row is not None else self._no_model).note(fields)
+
+
+def first_line(request: RequestHead) -> str:
+    """For the log: what was asked for, without the query, in which some clients send their key."""
+    return (request.method + b" " + request.path[:_LONGEST_PATH]).decode("ascii", "replace")

@@ -23,6 +23,7 @@ models:
     fallbacks: [local-chat]
 """
 PROVIDER = "providers: {up: {kind: openai-compatible, base_url: http://h/v1}}\n"
+SHOWN = " `gateline providers list` shows all"
 
 
 def write(folder: Path, text: str) -> Path:
@@ -75,7 +76,7 @@ loging: {}
         "1: server.workrs: there is no such field here: did you mean workers?",
         "3: providers.up.base_url: must not hold a user name or password: put the key into api_key",
         "4: providers.lo.api_key: a secret must be printable ASCII without spaces: it travels in a header",
-        "4: providers.lo.kind: there is no such kind of provider: did you mean openai? `gateline providers list` shows all",
+        "4: providers.lo.kind: there is no such kind of provider: did you mean openai?" + SHOWN,
         "8: models.gpt-4o.targets[0].weight: must be at least 0",
         "9: models.gpt-4o.targets[1].model: is missing: add it",
         "10: models.gpt-4o.fallbacks: must be a list",

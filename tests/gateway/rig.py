@@ -156,6 +156,7 @@ class Gate:
         self.upstreams = Upstreams(self.connector, clock, self.tallies, data_dir.engine_socket, self.tokens)  # type: ignore[arg-type]
         self.defects: list[BaseException] = []
         self.notices: list[tuple[str, int, str]] = []
+        self.about: list[str] = []  # of each
         self.refused: list[tuple[str, int]] = []  # keys of providers
         self.keys = KeyTable(
             data_dir.feed_socket, 0, clock, lambda _version, _raw: None, lambda _key: None, lambda _: None
@@ -177,9 +178,10 @@ class Gate:
         self.service = Service(clock, configuration.server, self.front, lambda _: None)
         clock.every_tick(self.front.check_deadlines)
 
-    def _notice(self, event: str, status: int, code: str, request_id: str) -> None:
+    def _notice(self, event: str, status: int, code: str, request_id: str, about: str) -> None:
         assert request_id.startswith("req_")
         self.notices.append((event, status, code))
+        self.about.append(about)
 
     def client(self) -> FakeTransport:
         return FakeTransport(ClientConnection(self.service))

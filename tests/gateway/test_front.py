@@ -40,6 +40,7 @@ async def test_a_wrong_method_is_405_and_says_which_are_right(
         listed = allow.partition(b" ")[2].partition(b", OPTIONS")[0].decode()
         assert error(client)["message"].startswith(f"This path takes {listed}, not {method}.")
     assert gate.notices == [("request_refused", 405, "method_not_allowed")]
+    assert gate.about == [f"{method} {path}"]
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])

@@ -279,6 +279,7 @@ async def test_text_that_is_no_text_ends_a_call_like_any_other(tmp_path: Path) -
         assert gate.is_at_rest()
         assert not gate.defects
         assert gate.notices == [("call_failed", gate.record.status, gate.record.error)]
+        assert gate.about == ["up/m-there"]
 
 
 @on_loop
