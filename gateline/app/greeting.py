@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from time import monotonic
 
 from gateline.app.launch import Launch
 from gateline.net.room import room
 from gateline.store.columns import LAST_TICK_NS, Columns
 
+_LOCAL = "openvino_genai"  # comes with the extra alone
 _LAST_LOOK = 20.0  # seconds after which nothing more is waited for
 
 
@@ -53,7 +55,13 @@ class Greeting:
         self._print("\nThe first key, shown this once (more: gateline keys create --name NAME):\n")
         self._print(f"  {self._token}\n")
         self._print("Try it:\n")
-        if self._model == "local-chat":
+        if self._model and find_spec(_LOCAL) is None:
+            self._print(f"  curl {self.url}/v1/models -H 'Authorization: Bearer {self._token}'\n")
+            self._print(
+                "The local models need what is not installed: pip install 'gateline[local]', or add a provider:"
+            )
+            self._print("gateline providers add openai (`gateline providers list` shows all kinds).\n")
+        elif self._model == "local-chat":
             body = '{"model": "local-chat", "messages": [{"role": "user", "content": "Say hello."}]}'
             self._print(
                 f"  curl {self.url}/v1/chat/completions -H 'Authorization: Bearer {self._token}' \\\n"

@@ -102,6 +102,16 @@ def add(
         fail(f"{config} was left as it is: {error}. What would stand under `providers`:\n{shown}")
     where = f"; its key is in {kept.path}" if kept is not None and kept.path is not None else ""
     print(f"{config}: provider {name} added{where}" + ("" if no_models else f"; its models are served as {name}/…"))
+    print(_next(name, config, no_models=no_models), file=sys.stderr)
+
+
+def _next(name: str, config: Path, *, no_models: bool) -> str:
+    """What is left to do."""
+    served = f"gateline serve --config {config} (one that runs already reads it on SIGHUP)"
+    if not no_models:
+        return f"next: {served}; GET /v1/models then lists them"
+    model = f"models: {{mine: {{targets: [{{provider: {name}, model: ...}}]}}}}"
+    return f"next: name a model in it, as in `{model}`; then {served}"
 
 
 def _as_object(kind: str, row: Row) -> dict[str, Any]:

@@ -36,6 +36,20 @@ def test_it_speaks_when_the_first_worker_runs(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == ""
 
 
+def test_local_models_are_not_promised_without_what_they_need(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line to paste works all the same, and what is missing is named."""
+    monkeypatch.setattr(greeting, "find_spec", lambda _: None)
+    spoken = Greeting(launch(("local-chat",)), "127.0.0.1", 8080, "/data", FILES)
+    spoken.first_key("sk-gl-first")
+    spoken.look(table(ready=True))
+    out = capsys.readouterr().out
+    assert "curl http://127.0.0.1:8080/v1/models " in out
+    assert "gateline[local]" in out
+    assert "still loading" not in out
+
+
 @pytest.mark.parametrize("early", [True, False])
 @pytest.mark.parametrize("engines", [("local-chat",), ()])
 def test_the_first_key_is_shown_once(engines: tuple[str, ...], early: bool, capsys: pytest.CaptureFixture[str]) -> None:
