@@ -238,7 +238,9 @@ class Exchange:
                 lines += b"retry-after: %d\r\n" % max(1, -int(-error.retry_after // 1))
             if error.status == 405:
                 lines += b"allow: GET, HEAD, POST, OPTIONS\r\n"
-            self.answer(error.status, form.write(error, self.id.decode()), lines)
+            body = form.write(error, self.id.decode())
+            # Who asked for an array gets one, as Google answers it.
+            self.answer(error.status, b"[%b]" % body if self.facts.asked.is_array else body, lines)
         elif self.codec is not None and (told := self.codec.fail(error, self.id.decode())):
             self.hold(told)
         else:

@@ -212,6 +212,18 @@ async def test_geminis_stream_can_be_one_array(tmp_path: Path) -> None:
     assert _said(client) == "Hello"
 
 
+@on_loop
+async def test_an_error_ahead_of_an_array_is_its_element(tmp_path: Path) -> None:
+    """As Google's own: who reads an array as it comes finds the error in it."""
+    contents = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
+    for query, is_array in (("", True), ("?alt=sse", False)):
+        gate = Gate(tmp_path / f"array-{is_array}")
+        client = await gate.ask(post(f"/v1beta/models/none:streamGenerateContent{query}", contents))
+        answer = json.loads(client.out.partition(b"\r\n\r\n")[2])
+        assert status(client) == 404
+        assert (answer[0] if is_array else answer)["error"]["status"] == "NOT_FOUND"
+
+
 def _said(client: FakeTransport) -> str:
     from gateline.wire.dechunk import Dechunker
 
