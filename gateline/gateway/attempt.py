@@ -16,8 +16,9 @@ from gateline.gateway.exchange import ClientGone, Exchange
 from gateline.gateway.hop import Hop
 from gateline.gateway.keyring import granted_with_another
 from gateline.gateway.outgoing import is_copied, write_request
+from gateline.gateway.patience import late
 from gateline.gateway.plan import Ways
-from gateline.gateway.relay import late, refuse_kind, relay, relay_whole
+from gateline.gateway.relay import refuse_kind, relay, relay_whole
 from gateline.gateway.retry import Step, nowhere, worse
 from gateline.gateway.router import TargetRoute
 from gateline.gateway.thread import in_thread

@@ -4,37 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import re
-from time import monotonic_ns
 
 from gateline.formats.contract import Watch
 from gateline.formats.cut import is_cut
-from gateline.formats.marked import codec_of, marked, marker_of
+from gateline.formats.marked import marked, marker_of
 from gateline.formats.mask import Mask, masked
 from gateline.formats.openai.usage import is_json_object
 from gateline.formats.packed import pack
 from gateline.gateway.billed import Ends, note_usage
 from gateline.gateway.exchange import Exchange
 from gateline.gateway.hop import Hop
+from gateline.gateway.patience import check_waiting
+from gateline.gateway.relay_stream import StreamRelay
 from gateline.gateway.router import TargetRoute
 from gateline.gateway.thread import in_thread, overdue
 from gateline.gateway.translate import (
-    array_codec,
     dropped_line,
     reply_lines,
     reply_room,
-    stream_codec,
     write_reply,
     write_reply_apart,
 )
-from gateline.model.errors import UpstreamBroken, UpstreamError, UpstreamOverdue, UpstreamTimeout
+from gateline.model.errors import UpstreamBroken, UpstreamError
 from gateline.model.usage import Usage
 from gateline.net.clock import Clock
 from gateline.net.lease import HIGH_WATER, Lease
 from gateline.net.peeklink import PeekLink
 from gateline.net.spool import Spool
 
-_HELD_BYTES = 8_192  # of a stream before its first visible event, so that another target can still take over
-_HELD_SECONDS = 5.0
 _BLANK = re.compile(rb"[ \t\r\n]*")
 _LARGEST_TRANSLATED = 33_554_432  # bytes of a whole reply that is held to be translated
 _PIECE = 262_144  # bytes of a translated reply that are written at once
@@ -46,7 +43,7 @@ async def relay(
     """Raises UpstreamError when the reply is not what it should be; `exchange.has_started` says whether the client
     has seen any of it."""
     if lease.is_stream:
-        await _Stream(exchange, lease, target, hop, clock).run(target)
+        await StreamRelay(exchange, lease, target, hop, clock).run(target)
     elif hop.client is None:
         await _relay_large(exchange, lease, target, hop, clock)
     else:
@@ -159,7 +156,7 @@ async def _collect(
             raise lease.failure
         else:
             await exchange.flow.park()
-            _check(exchange, target, clock, idle_at)
+            check_waiting(exchange, target, clock, idle_at)
 
 
 async def _write_out(exchange: Exchange, answer: memoryview, clock: Clock) -> None:
@@ -193,16 +190,6 @@ def refuse_kind(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop)
     return UpstreamBroken(f"{target.provider.name} answered without a stream, which was asked for.")
 
 
-def late(exchange: Exchange, target: TargetRoute) -> UpstreamOverdue:
-    """The attempt, or the call with all of its attempts, has taken all the time it may."""
-    if exchange.ends_at < exchange.call_ends_at:
-        return UpstreamOverdue(
-            f"{target.provider.name} was still answering after {target.provider.total_timeout:g} s, all it may take."
-        )
-    seconds = exchange.router.snapshot.server.request_timeout
-    return UpstreamOverdue(f"The call took longer than the {seconds:g} s a call may (server.request_timeout).")
-
-
 async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop, clock: Clock) -> None:
     """Relays at the client's pace; what waits here is bounded by the lease's high-water mark. Raises UpstreamBroken
     when the reply does not end as it began."""
@@ -233,7 +220,7 @@ async def _relay_large(exchange: Exchange, lease: Lease, target: TargetRoute, ho
                 raise lease.failure
             else:
                 await exchange.flow.park()
-                _check(exchange, target, clock, idle_at)
+                check_waiting(exchange, target, clock, idle_at)
     finally:  # also when the client leaves: what has come is billed
         if is_json:
             ends.add(lease.take())
@@ -268,135 +255,10 @@ async def _look_at_beginning(
         if lease.failure is not None:
             raise lease.failure
         await exchange.flow.park()
-        _check(exchange, target, clock, idle_at)
+        check_waiting(exchange, target, clock, idle_at)
 
 
 def _no_object(lease: Lease, target: TargetRoute) -> UpstreamBroken:
     return UpstreamBroken(
         f"{target.provider.name} answered {lease.status} with a body that is not a JSON object, or not a whole one."
     )
-
-
-class _Stream:
-    """A stream on its way to the client. Events pass whole, each when its last byte has come; `[DONE]` is kept for
-    after the record. The coroutine is there for all that may happen, `arrive` for what nearly always does."""
-
-    __slots__ = ("_clock", "_codec", "_exchange", "_held", "_hold_until", "_idle", "_idle_at", "_lease", "_lines")
-
-    def __init__(self, exchange: Exchange, lease: Lease, target: TargetRoute, hop: Hop, clock: Clock) -> None:
-        self._exchange = exchange
-        self._lease = lease
-        self._clock = clock
-        if hop.client is None:
-            call, watch = exchange.call, hop.watch
-            assert call is not None
-            assert watch is not None
-            if exchange.facts.asked.is_array:
-                self._lines, self._codec = array_codec(exchange, hop.operation)
-            else:
-                self._lines = lease.lines + dropped_line(exchange)
-                self._codec = codec_of(watch, call, exchange.secret, hop.dialect)
-        else:
-            self._lines, self._codec = stream_codec(exchange, hop)
-        self._held = b""
-        self._hold_until = clock.now + _HELD_SECONDS
-        self._idle = target.provider.idle_timeout
-        self._idle_at = clock.now + self._idle
-
-    def arrive(self, piece: bytes) -> None:
-        """Relays a piece in the callback that brought it. The coroutine waits meanwhile, and is woken only when this
-        was the stream's end."""
-        exchange, codec = self._exchange, self._codec
-        if not exchange.connection.writable:
-            lease = self._lease
-            lease.tap = None
-            lease.chunks.append(piece)
-            lease.size = len(piece)
-            return
-        began = monotonic_ns()
-        events = codec.feed(piece)
-        if events:
-            exchange.write(events)
-        exchange.wake_at = self._idle_at = self._clock.now + self._idle
-        flow = exchange.flow
-        flow.busy += monotonic_ns() - began
-        if codec.done or codec.error is not None:
-            flow.wake()
-
-    async def run(self, target: TargetRoute) -> None:
-        codec = self._codec
-        try:
-            await self._pass(target)
-        finally:  # also when the client leaves, the time is up or the call is cut: what was told is billed
-            if self._lease.size and not codec.done:
-                codec.feed(self._lease.take())
-            note_usage(self._exchange, target, codec.usage)
-
-    async def _pass(self, target: TargetRoute) -> None:
-        exchange, lease, codec = self._exchange, self._lease, self._codec
-        exchange.wake_at = min(self._hold_until, self._idle_at)
-        while not codec.done and codec.error is None:
-            piece = b""
-            if lease.size and exchange.connection.writable:
-                piece = codec.feed(lease.take())
-                if lease.is_paused:
-                    lease.resume()
-                exchange.wake_at = self._idle_at = self._clock.now + self._idle
-            elif lease.failure is not None and not lease.size:
-                codec.error = lease.failure
-            elif lease.complete and not lease.size:
-                codec.end()
-            else:
-                await self._wait(target)
-            if not exchange.has_started:
-                self._hold(piece)
-            elif piece:
-                exchange.write(piece)
-        lease.is_over = codec.done
-        if codec.error is not None:
-            raise codec.error
-        if not exchange.has_started:
-            self._start()
-        exchange.hold(self._held + codec.last)
-        if exchange.operation == "responses":
-            exchange.reply = codec.last
-
-    async def _wait(self, target: TargetRoute) -> None:
-        exchange, lease, codec, clock = self._exchange, self._lease, self._codec, self._clock
-        if exchange.has_started and not lease.size:
-            lease.tap = self.arrive
-        try:
-            await exchange.flow.park()
-        finally:
-            lease.tap = None
-        if codec.done or codec.error is not None:
-            return  # `arrive` saw the end
-        if exchange.connection.gone or clock.now > exchange.ends_at or clock.now > self._idle_at:
-            _check(exchange, target, clock, self._idle_at)
-
-    def _start(self) -> None:
-        self._exchange.codec = self._codec
-        self._exchange.start(self._lease.status, self._lines)
-
-    def _hold(self, piece: bytes) -> None:
-        """Keeps what nobody would see yet, so that another target can still take over; not more of it, nor longer,
-        than is good."""
-        exchange, codec, now = self._exchange, self._codec, self._clock.now
-        self._held += piece
-        is_due = codec.visible or len(self._held) > _HELD_BYTES or now > self._hold_until
-        if self._held and codec.error is None and is_due:
-            self._start()
-            exchange.write(self._held)
-            self._held = b""
-        else:
-            exchange.wake_at = min(self._hold_until, self._idle_at) if now <= self._hold_until else self._idle_at
-
-
-def _check(exchange: Exchange, target: TargetRoute, clock: Clock, idle_at: float) -> None:
-    """After a wait. Raises ClientGone when the client left, UpstreamTimeout when the upstream takes too long."""
-    exchange.check()
-    now = clock.now
-    if now > exchange.ends_at:
-        raise late(exchange, target)
-    if now > idle_at and exchange.connection.writable:
-        raise UpstreamTimeout(f"{target.provider.name} sent nothing for {target.provider.idle_timeout:g} s.")
