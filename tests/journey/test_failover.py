@@ -21,7 +21,7 @@ WHOLE: dict[str, tuple[int, str]] = {
     "status=529": (529, "server_error"),
     "status=408": (408, "invalid_request_error"),
     "status=429": (429, "rate_limit_exceeded"),
-    "status=401": (401, "invalid_api_key"),
+    "status=401": (401, "upstream_key_refused"),
     "status=403": (403, "permission_denied"),
     "status=402": (402, "invalid_request_error"),
     "reset": (0, "upstream_unreachable"),
@@ -47,7 +47,7 @@ WHOLE: dict[str, tuple[int, str]] = {
 STREAMED: dict[str, tuple[int, str]] = {
     "status=500": (500, "server_error"),
     "status=429": (429, "rate_limit_exceeded"),
-    "status=401": (401, "invalid_api_key"),
+    "status=401": (401, "upstream_key_refused"),
     "reset": (0, "upstream_unreachable"),
     "reset,after=0": (200, "upstream_broken"),
     "reset,after=1": (200, "upstream_broken"),
