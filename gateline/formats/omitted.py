@@ -1,4 +1,4 @@
-"""Media that a model answers with, for clients whose format has text only in answers."""
+"""Media for whoever has no place for them: in answers whose format has text only, in turns that held nothing else."""
 
 from __future__ import annotations
 
@@ -11,3 +11,9 @@ def words_for(media: Media) -> str:
     if media.transcript or media.kind == "audio":
         return media.transcript
     return f"[{media.kind} omitted: this API has no {media.kind}s in answers]"
+
+
+def words_instead(media: Media) -> str:
+    """What a turn says where media were all it held and a vendor takes none of them: an empty one would read as though
+    nothing had been sent."""
+    return f"[{media.kind} omitted]"

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from gateline.formats.arguments import arguments_object
 from gateline.formats.ollama.media import file_text, write_image
 from gateline.formats.ollama.message import WrittenCall, WrittenFunction, WrittenMessage
+from gateline.formats.omitted import words_instead
 from gateline.model.chat import Media, Part, Reasoning, Refusal, Text, ToolResult, ToolUse, Turn
 
 _BREAK = "\n\n"
@@ -92,9 +93,11 @@ class Prompt:
             self.messages.append(message)
 
     def _content(self, parts: Sequence[Part], feature: str = "") -> tuple[str, list[str]]:
-        """The text and the pictures of `parts`; whatever else they hold is dropped, as `feature` or as what it is."""
+        """The text and the pictures of `parts`; whatever else they hold is dropped, as `feature` or as what it is,
+        and named in the text where nothing is left."""
         texts: list[str] = []
         images: list[str] = []
+        omitted: list[str] = []
         for part in parts:
             if isinstance(part, Text):
                 self._note(part)
@@ -104,14 +107,16 @@ class Prompt:
                     self.dropped["cache"] = None
                 name = feature or part.kind
                 image = write_image(part)
-                text = file_text(part) if image is None else None
-                if name in self._refused or (image is None and text is None):
+                note = file_text(part) if image is None else None
+                if name in self._refused or (image is None and note is None):
                     self.dropped[name] = None
+                    omitted.append(words_instead(part))
                 elif image is not None:
                     images.append(image)
-                elif text is not None:
-                    texts.append(text)
-        return _BREAK.join(texts), images
+                elif note is not None:
+                    texts.append(note)
+        text = _BREAK.join(texts)
+        return text if text or images else _BREAK.join(omitted), images
 
     def _note(self, part: Text) -> None:
         if part.cache:

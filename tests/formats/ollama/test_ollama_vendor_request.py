@@ -113,7 +113,19 @@ def test_what_ollama_has_no_place_for_is_named() -> None:
         "name", "cache", "image", "audio", "file", "citations", "n", "parallel_tools", "logit_bias", "verbosity",
         "metadata", "user", "service_tier", "cache_key", "store", "modalities",
     }  # fmt: skip
-    assert [message["content"] for message in body["messages"]] == ["hi", "", "so", "go on"]
+    left = "[image omitted]\n\n[image omitted]\n\n[audio omitted]\n\n[file omitted]"
+    assert [message["content"] for message in body["messages"]] == ["hi", left, "so", "go on"]
+
+
+def test_a_turn_is_not_emptied_by_what_is_dropped() -> None:
+    """The model reads that something was there, in a result as well; where anything is left, that speaks for itself."""
+    far = Media(kind="image", url="https://host/a.png")
+    call = assistant(ToolUse(id="1", name="f"))
+    body, dropped = write(asked(user(far), call, user(ToolResult(id="1", parts=[far]))))
+    assert [message["content"] for message in body["messages"]] == ["[image omitted]", "", "[image omitted]"]
+    assert dropped == ["image", "tool_media"]
+    body, _ = write(asked(user("look", far), call, user(ToolResult(id="1", parts=[])), user(far, image())))
+    assert [message["content"] for message in body["messages"]] == ["look", "", "", ""]
 
 
 def test_pictures_and_text_files_go_along() -> None:
