@@ -103,8 +103,13 @@ def _create(place: DataDir, wish: dict[str, Any]) -> dict[str, Any]:
 
         if wish["models"] is not None:
             wish["models"] = tuple(wish["models"])
+        is_new = not place.database.exists()
         with _keys(place) as keys:
             token, key = keys.create(KeyWish(**wish))
+        if is_new:
+            typer.echo(
+                f"made a new data directory at {place.root}: a gateway with another knows no key of it", err=True
+            )
         return {"token": token, "key": described(key)}
 
 

@@ -82,6 +82,7 @@ def add(
 
     row = _row(kind)
     name = name or kind
+    _refuse_taken(config, name)
     fields = _asked_fields(kind, row, option or [], base_url)
     key = _key(kind, row, api_key_env, is_needed=not no_test)
     checked = _checked(name, fields, key or ("unset" if api_key_env else ""))
@@ -103,6 +104,17 @@ def add(
     where = f"; its key is in {kept.path}" if kept is not None and kept.path is not None else ""
     print(f"{config}: provider {name} added{where}" + ("" if no_models else f"; its models are served as {name}/…"))
     print(_next(name, config, no_models=no_models), file=sys.stderr)
+
+
+def _refuse_taken(config: Path, name: str) -> None:
+    """Before a key is asked for, tried and kept."""
+    from gateline.control.appended import NotExtended, with_provider
+
+    try:
+        with_provider(config.read_bytes().decode() if config.exists() else "", name, {})
+    except (NotExtended, OSError, UnicodeDecodeError) as error:
+        if f"a provider called {name} already" in str(error):
+            fail(f"{config} has a provider called {name} already: edit its section, or give this one another --name")
 
 
 def _next(name: str, config: Path, *, no_models: bool) -> str:

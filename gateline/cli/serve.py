@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -39,14 +40,12 @@ def serve(
         loaded = load(path)
         snapshot = snapshot_for_start(path, folder)
     except ConfigMistakes as error:
-        for mistake in error.mistakes:
-            typer.echo(mistake.within(config), err=True)
+        _tell(mistake.within(config) for mistake in error.mistakes)
         raise typer.Exit(1) from None
     except (OSError, TooManyRows) as error:
         typer.echo(f"gateline: {error}", err=True)
         raise typer.Exit(1) from None
-    for doubt in doubts(loaded):
-        typer.echo(f"gateline: in doubt: {doubt}", err=True)
+    _tell(f"gateline: in doubt: {doubt}" for doubt in doubts(loaded))
     server = loaded.server
     launch = Launch(
         data_dir=str(folder.root),
@@ -63,3 +62,8 @@ def serve(
     )
     # The supervisor needs none of what this command imported: it starts as a fresh, small program in this process.
     os.execv(sys.executable, [sys.executable, "-m", "gateline.app.supervisor", launch.dump()])
+
+
+def _tell(lines: Iterable[str]) -> None:
+    for line in lines:
+        typer.echo(line, err=True)

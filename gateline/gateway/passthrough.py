@@ -17,7 +17,7 @@ from gateline.model.errors import BadRequest, Forbidden, NotFound
 
 _UP = re.compile(r"^[/\\]|(?:^|[/\\])\s*\.{1,2}\s*(?=[/\\?#;]|$)|[\x00-\x1f\x7f]")
 _DECODED = 3  # how often a path is decoded in search of one that leads up: some servers do it more than once
-_VERSION = re.compile(r"v[0-9]{1,2}[a-z0-9]{0,8}")  # a segment of a path
+_VERSION = re.compile(r"v[0-9]{1,2}(?:(?:alpha|beta)[0-9]{0,2})?")  # a segment of a path
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
@@ -46,12 +46,13 @@ def passage(exchange: Exchange) -> Ways:
 
 def joined(base: str, rest: str) -> str:
     """What follows the provider's name, behind the path of its base URL. That may end in a version (`/v1`, `/v1beta`,
-    `/openai/v1`), and vendors' libraries bring one along: the library's holds."""
+    `/openai/v1`), and vendors' libraries bring one along: it stands there once. Where the base URL has nothing besides,
+    the library may choose another: google-genai asks for `/v1` as well."""
     own, asked = base.split("/"), rest.split("/")
     if _VERSION.fullmatch(own[-1]):
-        if _VERSION.fullmatch(asked[0]):
-            return "/".join([*own[:-1], *asked])
-        for count in range(len(own) - 1, 1, -1):
+        if len(own) == 2 and _VERSION.fullmatch(asked[0]):
+            return f"/{rest}"
+        for count in range(len(own) - 1, 0, -1):
             if own[-count:] == asked[:count]:
                 return "/".join([*own, *asked[count:]])
     return f"{base}/{rest}"

@@ -19,8 +19,8 @@ _HELD_SECONDS = 5.0
 
 
 class StreamRelay:
-    """Events pass whole, each when its last byte has come; `[DONE]` is kept for after the record. The coroutine is there
-    for all that may happen, `arrive` for what nearly always does."""
+    """Events pass whole, each when its last byte has come; `[DONE]` is kept for after the record. The coroutine is
+    there for all that may happen, `arrive` for what nearly always does."""
 
     __slots__ = ("_clock", "_codec", "_exchange", "_held", "_hold_until", "_idle", "_idle_at", "_lease", "_lines")
 

@@ -84,7 +84,8 @@ def test_a_variable_is_referred_to(tmp_path: Path, vendor: str) -> None:
         f"providers:\n  mine:\n    kind: openai\n    base_url: {vendor}\n    api_key: ${{MY_KEY}}\n"
     )
     assert names(tmp_path) == ["gateline.yaml"]
-    code, _, err = run(*arguments, "--api-key-env", "MY_KEY", MY_KEY="")
+    again = [each if each != "mine" else "other" for each in arguments]
+    code, _, err = run(*again, "--api-key-env", "MY_KEY", MY_KEY="")
     assert (code, err) == (1, "the environment has no MY_KEY: set it, or do not try the key (--no-test)\n")
 
 
@@ -98,6 +99,7 @@ def test_a_key_stands_in_the_file_only_when_that_was_asked_for(tmp_path: Path, v
     code, _, err = run(*arguments)
     assert code == 1
     assert "has a provider called openai already" in err
+    assert "--name" in err
     assert KEY not in err
 
 

@@ -243,6 +243,8 @@ async def test_a_deed_that_was_never_sent_is_tried_again(tmp_path: Path) -> None
         ("/v1beta", "v1beta/models/m:generateContent", "/v1beta/models/m:generateContent"),
         ("/openai/v1", "openai/v1/files", "/openai/v1/files"),
         ("/openai/v1", "v1/files", "/openai/v1/files"),
+        ("/tenant-a/v1", "v2/files", "/tenant-a/v1/v2/files"),
+        ("/v1", "v1evil/x", "/v1/v1evil/x"),
         ("/openai/v1", "openai/files", "/openai/v1/openai/files"),
         ("/api", "api/tags", "/api/api/tags"),
         ("", "v1/chat", "/v1/chat"),

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import anthropic
+import cohere
+import httpx
+import ollama
 import openai
 import pytest
 from google import genai
@@ -44,7 +47,9 @@ def gate(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     models["hear-anyway"] = {**models["hear-busy"], "fallbacks": ["hear"]}
     claude = {**provider, "kind": "anthropic"}
     gemini = {**provider, "kind": "gemini", "base_url": upstream.url.replace("/v1", "/v1beta")}
-    providers = {"media": provider, "claude": claude, "gemini": gemini}
+    root = upstream.url.removesuffix("/v1")
+    others = {name: {**provider, "kind": name, "base_url": root} for name in ("cohere", "ollama")}
+    providers = {"media": provider, "claude": claude, "gemini": gemini, **others}
     configured = settings(upstream.url, providers=providers, models=models, retry={"attempts": 1})
     with Gate(tmp_path_factory.mktemp("gate"), configured) as running:
         yield running
@@ -253,3 +258,31 @@ def test_libraries_that_bring_a_version_along(gate: Gate) -> None:
         answer = google.models.generate_content(model="gemini-2.5-flash", contents="Hi")
     assert answer.text
     assert (last(gate)["target"], last(gate)["status"]) == ("gemini/*", 200)
+
+
+def test_libraries_whose_base_url_has_no_version(gate: Gate) -> None:
+    """Their own paths are appended as they are; OpenAI's library brings no version, and may be given one."""
+    root = gate.url.replace("/v1", "/passthrough")
+    turns = [{"role": "user", "content": "Hi"}]
+    for base in (f"{root}/media", f"{root}/media/v1"):
+        with openai.OpenAI(api_key=gate.token, base_url=base, max_retries=0) as plain:
+            assert plain.chat.completions.create(model="gpt-4o", messages=turns).choices  # type: ignore[arg-type]
+        assert (last(gate)["target"], last(gate)["status"]) == ("media/*", 200)
+    with httpx.Client() as http:
+        client = cohere.ClientV2(gate.token, base_url=f"{root}/cohere", max_retries=0, httpx_client=http)
+        said = client.chat(model="command-a-03-2025", messages=[cohere.UserChatMessageV2(content="Hi")])
+    assert said.message.content
+    assert (last(gate)["target"], last(gate)["status"]) == ("cohere/*", 200)
+    with ollama.Client(host=f"{root}/ollama", headers={"authorization": f"Bearer {gate.token}"}) as local:
+        assert local.chat(model="llama3.2", messages=turns).message.content
+    assert (last(gate)["target"], last(gate)["status"]) == ("ollama/*", 200)
+
+
+@pytest.mark.parametrize("prefix", ["", "/cohere"])
+def test_coheres_library_lists_models(gate: Gate, prefix: str) -> None:
+    """With and without the prefix, all of them and one."""
+    with httpx.Client() as http:
+        origin = gate.url.removesuffix("/v1") + prefix
+        client = cohere.ClientV2(gate.token, base_url=origin, max_retries=0, httpx_client=http)
+        assert {"speak", "draw"} & {model.name for model in client.models.list().models}
+        assert client.models.get("speak").name == "speak"
