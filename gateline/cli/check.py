@@ -11,8 +11,10 @@ _SHOWN = 10  # names of models without a price
 
 
 def check(file: Annotated[Path, typer.Argument(help="The configuration, usually gateline.yaml.")]) -> None:
-    """Check a configuration file: each mistake with its line and field; exit 1 if there is any. What
-    is no mistake and hardly meant is said as well."""
+    """Check a configuration file: each mistake with its line and field; exit 1 if there is any.
+
+    What is no mistake and hardly meant is said as well.
+    """
     from gateline.control.compile import RowRegistry, TooManyRows, compile_snapshot, engines_of
     from gateline.control.config import load
     from gateline.control.doubts import doubts
