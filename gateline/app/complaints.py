@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import monotonic
 
@@ -41,8 +42,9 @@ class Complaints:
             "process": f"{self._source}-{self._place}",
             **fields,
         }
-        sys.stderr.write(json.dumps(line) + "\n")
-        sys.stderr.flush()
+        with suppress(OSError):  # a full disk behind it: what cannot be told must not cost a request its answer
+            sys.stderr.write(json.dumps(line) + "\n")
+            sys.stderr.flush()
 
     def notice(self, event: str, status: int, code: str, request_id: str, about: str) -> None:
         """A request that was refused or failed, by no fault of ours."""

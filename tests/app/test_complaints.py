@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
+import io
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -77,3 +80,14 @@ def test_a_refused_key_says_whose_and_what_to_do(capsys: pytest.CaptureFixture[s
             "key_refused", "warning", "openai", status,
         )  # fmt: skip
         assert word in line["remedy"]
+
+
+def test_a_log_that_takes_nothing_costs_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard error may be a file on a disk that is full."""
+
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    Complaints("worker", 0).say("odd")
